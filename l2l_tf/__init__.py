@@ -1,0 +1,1 @@
+"""Learned optimizers for TensorFlow and Keras."""

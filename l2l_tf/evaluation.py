@@ -1,0 +1,112 @@
+"""Learning curves of update rules, paired: same functions, starts, batches."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from l2l_tf import randomness
+from l2l_tf import unroll as unroll_lib
+from l2l_tf.problems import base as problems
+from l2l_tf.rules import base as rules
+
+
+class Recorder:
+    """Runs a rule on a problem again and again; compiled once.
+
+    Two recorders of the same problem record runs of the same functions from
+    the same starts on the same minibatches, whatever their rules.
+    """
+
+    def __init__(
+        self,
+        make_rule: Callable[[tf.Tensor], rules.UpdateRule],
+        problem: problems.Problem,
+        num_steps: int,
+    ):
+        """Prepares the runs.
+
+        Args:
+            make_rule: Builds the rule for a learning rate, a scalar tensor; a
+                learned rule may ignore it.
+            problem: The problem, on the split to be evaluated.
+            num_steps: Updates per run, T.
+        """
+
+        def run(seed, learning_rate):
+            rule = make_rule(learning_rate)
+            start = unroll_lib.start(rule, problem, seed)
+            losses, _ = unroll_lib.unroll(rule, problem, start, num_steps)
+            return tf.reshape(losses, [num_steps + 1, -1])
+
+        self._split = problem.split
+        # Many recorders, each with one trace of its own: not a retracing.
+        self._run = tf.function(
+            run, jit_compile=problem.jit_compile, reduce_retracing=True
+        )
+
+    def curves(
+        self, seed: int, num_runs: int, learning_rate: float = 1.0
+    ) -> np.ndarray:
+        """Records fresh runs.
+
+        Args:
+            seed: The experiment's seed.
+            num_runs: Number of runs; run i is the same for every rule.
+            learning_rate: What `make_rule` gets.
+
+        Returns:
+            Losses f(theta_0), ..., f(theta_T), shape [curves, T + 1]: one
+            curve for each run and each of its independent functions.
+        """
+        rate = tf.constant(learning_rate, tf.float32)
+        losses = [
+            self._run(randomness.run_seed(seed, self._split, i), rate).numpy()
+            for i in range(num_runs)
+        ]
+        return np.concatenate(losses, axis=1).T
+
+
+def late_loss(curves: np.ndarray) -> float:
+    """Returns the mean loss over the last tenth of the steps.
+
+    It stands for the final loss where runs are compared, with less of the
+    last minibatch's noise.
+
+    Args:
+        curves: Shape [curves, T + 1].
+
+    Returns:
+        The mean, infinite if any value is not finite.
+    """
+    tail = curves[:, -math.ceil((curves.shape[1] - 1) / 10) :]
+    return float(np.mean(tail)) if np.all(np.isfinite(tail)) else math.inf
+
+
+def summarize(
+    curves: np.ndarray, learning_rate: float | None
+) -> dict[str, Any]:
+    """Describes learning curves by numbers that JSON can hold.
+
+    Args:
+        curves: Shape [curves, T + 1].
+        learning_rate: The rate of a hand-designed rule.
+
+    Returns:
+        `mean` and `std` over curves for each step 0, ..., T; `final`, the
+        mean of f(theta_T), and its standard error `final_sem`;
+        `mean_over_steps`.
+    """
+    final = curves[:, -1]
+    return {
+        "learning_rate": learning_rate,
+        "mean": np.mean(curves, axis=0).tolist(),
+        "std": np.std(curves, axis=0).tolist(),
+        "final": float(np.mean(final)),
+        "final_sem": float(np.std(final) / math.sqrt(len(final))),
+        "mean_over_steps": float(np.mean(curves)),
+    }

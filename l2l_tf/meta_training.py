@@ -1,0 +1,358 @@
+"""Meta-training: gradient descent on the weights of an update rule."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from l2l_tf import evaluation
+from l2l_tf import meta_gradients
+from l2l_tf import meta_optimizer
+from l2l_tf import randomness
+from l2l_tf import unroll as unroll_lib
+from l2l_tf.problems import base as problems
+from l2l_tf.rules import base as rules
+
+SCHEDULES = ("constant", "cosine")
+
+
+class MetaTrainingError(RuntimeError):
+    """Meta-training cannot go on."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """How to meta-train. An epoch is one run of `num_steps` updates.
+
+    Attributes:
+        num_epochs: Epochs in all.
+        num_steps: Updates of the optimizee per run.
+        unroll_length: Updates per unroll; phi takes one step after each.
+        learning_rate: Adam's learning rate on phi.
+        learning_rate_schedule: `"constant"`, or `"cosine"` for a decay to
+            zero at the last epoch.
+        gradient_clip_norm: Greatest norm of the meta-gradient; None for none.
+        batch_size: Optimizees per meta-step, whose gradients are averaged.
+        second_derivatives: Whether to differentiate through the optimizee's
+            gradients.
+        step_weights: The weights w_t, see `l2l_tf.unroll.step_weights`.
+        evaluation_period: Epochs between two validations.
+        evaluation_epochs: Runs per validation.
+        log_period: Epochs between two log lines.
+        patience: Validations without a new best after which training stops;
+            None for never.
+        max_skips_in_a_row: Updates with a meta-loss that is not finite, one
+            after the other, that end training with an error.
+        seed: Seed of all randomness.
+    """
+
+    num_epochs: int = 10_000
+    num_steps: int = 100
+    unroll_length: int = 20
+    learning_rate: float = 0.001
+    learning_rate_schedule: str = "constant"
+    gradient_clip_norm: float | None = None
+    batch_size: int = 1
+    second_derivatives: bool = False
+    step_weights: str | tuple[float, ...] = "constant"
+    evaluation_period: int = 1_000
+    evaluation_epochs: int = 20
+    log_period: int = 100
+    patience: int | None = None
+    max_skips_in_a_row: int = 100
+    seed: int = 0
+
+    def __post_init__(self):
+        """Refuses what makes no sense."""
+        for name in (
+            "num_epochs",
+            "num_steps",
+            "unroll_length",
+            "batch_size",
+            "evaluation_period",
+            "evaluation_epochs",
+            "log_period",
+            "max_skips_in_a_row",
+        ):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"{name} must be at least 1; received "
+                    f"{getattr(self, name)}."
+                )
+        if self.num_steps % self.unroll_length:
+            raise ValueError(
+                "num_steps must be a multiple of unroll_length; received "
+                f"{self.num_steps} and {self.unroll_length}."
+            )
+        if self.learning_rate_schedule not in SCHEDULES:
+            raise ValueError(
+                f"Unknown learning_rate_schedule "
+                f"{self.learning_rate_schedule!r}; accepted: {list(SCHEDULES)}."
+            )
+        if not 0 <= self.learning_rate < math.inf:
+            raise ValueError(
+                f"learning_rate must be 0 or more; received "
+                f"{self.learning_rate}."
+            )
+        if self.gradient_clip_norm is not None and self.gradient_clip_norm <= 0:
+            raise ValueError(
+                f"gradient_clip_norm must be above 0; received "
+                f"{self.gradient_clip_norm}."
+            )
+        if self.patience is not None and self.patience < 1:
+            raise ValueError(
+                f"patience must be at least 1; received {self.patience}."
+            )
+        unroll_lib.step_weights(self.step_weights, self.unroll_length)
+
+    def learning_rate_at(self, epoch: int) -> float:
+        """Returns Adam's learning rate during an epoch, counted from 0."""
+        if self.learning_rate_schedule == "constant":
+            return self.learning_rate
+        phase = math.pi * epoch / self.num_epochs
+        return self.learning_rate * 0.5 * (1.0 + math.cos(phase))
+
+
+class Progress(tf.Module):
+    """Where training stands: everything that phi and Adam do not hold."""
+
+    def __init__(self, phi: list[tf.Variable]):
+        """Starts at epoch 0 with no best yet."""
+        super().__init__()
+
+        def variable(value, dtype):
+            return tf.Variable(value, trainable=False, dtype=dtype)
+
+        self.epoch = variable(0, tf.int64)
+        self.best_loss = variable(math.inf, tf.float64)
+        self.best_epoch = variable(0, tf.int64)
+        self.evaluations_since_best = variable(0, tf.int64)
+        self.best_phi = [variable(v, v.dtype) for v in phi]
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What happened in one epoch.
+
+    Attributes:
+        epoch: Epochs done.
+        meta_loss: Weighted mean of the run's losses, sum w_t f / sum w_t.
+        gradient_norm: Mean norm of the epoch's meta-gradients.
+        learning_rate: Adam's learning rate.
+        skipped: Updates skipped so far, in all.
+        seconds: Duration of the epoch.
+        validation: Validation's learning curves, where there was one: shape
+            [curves, num_steps + 1].
+        validation_loss: Their mean loss over the last tenth of the steps.
+        final_loss: Their mean of f(theta_T).
+        is_best: Whether this is the best phi so far.
+    """
+
+    epoch: int
+    meta_loss: float
+    gradient_norm: float
+    learning_rate: float
+    skipped: int
+    seconds: float
+    validation: np.ndarray | None = None
+    validation_loss: float | None = None
+    final_loss: float | None = None
+    is_best: bool = False
+
+
+class MetaTrainer:
+    """Trains a rule on a problem by truncated backpropagation through time.
+
+    Every draw depends on the seed and the epoch's number alone, and all that
+    changes is in variables (`checkpointable`), so that a run that is
+    restored continues exactly as if it had never stopped.
+
+    Source: Andrychowicz et al. 2016, sections 2 and 3.
+    """
+
+    def __init__(
+        self,
+        rule: rules.UpdateRule,
+        problem: problems.Problem,
+        settings: Settings,
+    ):
+        """Prepares training.
+
+        Args:
+            rule: The rule to train; its weights are changed.
+            problem: The problem; trained on its train split, validated on
+                its validation split.
+            settings: How to train.
+
+        Raises:
+            ValueError: If the rule has nothing to train.
+        """
+        self._phi = list(rule.trainable_variables)
+        if not self._phi:
+            raise ValueError(
+                f"The rule {rule.config()} has no weights to train; choose a "
+                "learned rule, such as 'coordinatewise'."
+            )
+        self.rule = rule
+        self.problem = problem.with_split("train")
+        self.settings = settings
+        self.meta_optimizer = meta_optimizer.MetaOptimizer(
+            self._phi, settings.gradient_clip_norm
+        )
+        self.progress = Progress(self._phi)
+        self._weights = unroll_lib.step_weights(
+            settings.step_weights, settings.unroll_length
+        )
+        self._validation = evaluation.Recorder(
+            lambda rate: rule,
+            problem.with_split("validation"),
+            settings.num_steps,
+        )
+        # Traced once each, however many optimizees a meta-step has.
+        self._start = tf.function(
+            lambda seed: unroll_lib.start(rule, self.problem, seed)
+        )
+        self._meta_gradient = tf.function(
+            lambda run: meta_gradients.autodiff(
+                rule,
+                self.problem,
+                run,
+                self._weights,
+                settings.second_derivatives,
+            )
+        )
+        self._meta_step = tf.function(self._take_meta_step)
+
+    def checkpointable(self) -> dict[str, Any]:
+        """Returns all that a checkpoint has to hold, by name."""
+        return {
+            "phi": self._phi,
+            "meta_optimizer": self.meta_optimizer,
+            "progress": self.progress,
+        }
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether all epochs are done or patience has run out."""
+        patience = self.settings.patience
+        return int(self.progress.epoch) >= self.settings.num_epochs or (
+            patience is not None
+            and int(self.progress.evaluations_since_best) >= patience
+        )
+
+    def train(self) -> Iterator[Report]:
+        """Trains until finished, epoch by epoch.
+
+        Yields:
+            A report after each epoch, with all variables up to date.
+
+        Raises:
+            MetaTrainingError: If too many updates in a row were skipped.
+        """
+        while not self.is_finished:
+            yield self._train_epoch()
+
+    def restore_best(self) -> None:
+        """Sets phi to the best values found by validation.
+
+        Raises:
+            MetaTrainingError: If no validation had a finite loss.
+        """
+        if math.isinf(float(self.progress.best_loss)):
+            raise MetaTrainingError(
+                "No validation gave a finite loss, so there is no best rule. "
+                "Train longer, or with a smaller --learning_rate or a "
+                "--gradient_clip_norm."
+            )
+        for variable, best in zip(
+            self._phi, self.progress.best_phi, strict=True
+        ):
+            variable.assign(best)
+
+    def _train_epoch(self) -> Report:
+        began = time.perf_counter()
+        settings = self.settings
+        epoch = int(self.progress.epoch)
+        rate = tf.constant(settings.learning_rate_at(epoch), tf.float32)
+        runs = [
+            self._start(
+                randomness.run_seed(
+                    settings.seed, "train", epoch * settings.batch_size + index
+                )
+            )
+            for index in range(settings.batch_size)
+        ]
+        losses, norms = [], []
+        for _ in range(settings.num_steps // settings.unroll_length):
+            loss, norm, runs = self._meta_step(runs, rate)
+            losses.append(loss)
+            norms.append(norm)
+        self._check_skips()
+        epoch += 1
+        report = Report(
+            epoch=epoch,
+            meta_loss=float(np.mean(losses) / np.sum(self._weights)),
+            gradient_norm=float(np.mean(norms)),
+            learning_rate=float(rate),
+            skipped=int(self.meta_optimizer.skipped),
+            seconds=time.perf_counter() - began,
+        )
+        if epoch % settings.evaluation_period == 0 or (
+            epoch == settings.num_epochs
+        ):
+            report = self._validate(report)
+        self.progress.epoch.assign(epoch)
+        return report
+
+    def _take_meta_step(
+        self, runs: list[unroll_lib.Run], rate: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, list[unroll_lib.Run]]:
+        results = [self._meta_gradient(run) for run in runs]
+        loss = tf.add_n([result.loss for result in results]) / len(runs)
+        gradients = [
+            tf.add_n(parts) / len(runs)
+            for parts in zip(*(r.gradients for r in results), strict=True)
+        ]
+        norm = self.meta_optimizer.apply(loss, gradients, rate)
+        return loss, norm, [result.run for result in results]
+
+    def _validate(self, report: Report) -> Report:
+        curves = self._validation.curves(
+            self.settings.seed, self.settings.evaluation_epochs
+        )
+        loss = evaluation.late_loss(curves)
+        progress = self.progress
+        is_best = loss < float(progress.best_loss)
+        if is_best:
+            progress.best_loss.assign(loss)
+            progress.best_epoch.assign(report.epoch)
+            progress.evaluations_since_best.assign(0)
+            for best, variable in zip(
+                progress.best_phi, self._phi, strict=True
+            ):
+                best.assign(variable)
+        else:
+            progress.evaluations_since_best.assign_add(1)
+        return dataclasses.replace(
+            report,
+            validation=curves,
+            validation_loss=loss,
+            final_loss=float(np.mean(curves[:, -1])),
+            is_best=is_best,
+        )
+
+    def _check_skips(self) -> None:
+        skips = int(self.meta_optimizer.skipped_in_a_row)
+        if skips >= self.settings.max_skips_in_a_row:
+            raise MetaTrainingError(
+                f"The meta-loss or its gradient was not finite in the last "
+                f"{skips} meta-steps, so training was stopped; phi holds its "
+                "last finite values. Try a smaller --learning_rate, a "
+                "--gradient_clip_norm, or a rule with a smaller scale."
+            )

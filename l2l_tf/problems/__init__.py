@@ -1,0 +1,1 @@
+"""Optimizee problems: distributions of functions to optimize."""

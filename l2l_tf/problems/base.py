@@ -1,0 +1,112 @@
+"""The one interface of optimizee problems."""
+
+from __future__ import annotations
+
+import abc
+import copy
+from typing import Any
+
+import tensorflow as tf
+
+Nest = Any
+"""A nest of tensors; `()` where there is nothing."""
+
+SPLITS = ("train", "validation", "test")
+
+
+def check_split(split: str) -> str:
+    """Returns the split if it is one; otherwise raises a ValueError."""
+    if split not in SPLITS:
+        raise ValueError(f"Unknown split {split!r}; accepted: {list(SPLITS)}.")
+    return split
+
+
+class Problem(abc.ABC):
+    """A distribution of functions f to be optimized, f ~ p(f).
+
+    All methods are pure functions of tensors and seeds, so that one traced
+    graph serves any number of draws. One draw may hold several independent
+    functions; its loss then has one number for each.
+
+    Attributes:
+        name: What the problem is called.
+        split: The data that it draws from, one of `SPLITS`.
+        jit_compile: Whether XLA may compile its forward pass.
+    """
+
+    name = "problem"
+    jit_compile = True
+
+    def __init__(self, split: str = "train"):
+        """Draws from one of the splits."""
+        self.split = check_split(split)
+
+    def with_split(self, split: str) -> Problem:
+        """Returns the same problem on another split of its data."""
+        other = copy.copy(self)
+        other.split = check_split(split)
+        return other
+
+    @property
+    @abc.abstractmethod
+    def parameter_names(self) -> list[str]:
+        """Names of the parameters, in the order of `initial_params`."""
+
+    @abc.abstractmethod
+    def initial_params(self, task: Nest, seed: tf.Tensor) -> list[tf.Tensor]:
+        """Draws the parameters to start from, theta_0.
+
+        Args:
+            task: What `sample_task` returned.
+            seed: A seed, int32 of shape [2].
+
+        Returns:
+            A list of tensors.
+        """
+
+    @abc.abstractmethod
+    def loss(
+        self, params: list[tf.Tensor], task: Nest, batch: Nest
+    ) -> tf.Tensor:
+        """Evaluates the function, f(theta).
+
+        Args:
+            params: The parameters, as `initial_params` returns them.
+            task: What `sample_task` returned.
+            batch: What `sample_batch` returned.
+
+        Returns:
+            A scalar, or shape [num_functions] for independent functions.
+        """
+
+    def sample_task(self, seed: tf.Tensor) -> Nest:
+        """Draws what stays the same during a run, such as coefficients."""
+        del seed
+        return ()
+
+    def sample_batch(self, task: Nest, seed: tf.Tensor) -> Nest:
+        """Draws what changes from step to step, such as a minibatch."""
+        del task, seed
+        return ()
+
+    def initial_model_state(self, task: Nest, seed: tf.Tensor) -> Nest:
+        """Draws state that the function carries but no gradient changes.
+
+        Moving averages of batch normalisation are an example.
+        """
+        del task, seed
+        return ()
+
+    def stateful_loss(
+        self,
+        params: list[tf.Tensor],
+        model_state: Nest,
+        task: Nest,
+        batch: Nest,
+    ) -> tuple[tf.Tensor, Nest]:
+        """Evaluates the function and advances the model's state."""
+        return self.loss(params, task, batch), model_state
+
+    def default_rule(self) -> dict[str, Any]:
+        """Configuration of the learned rule that suits the problem."""
+        return {"rule": "coordinatewise"}

@@ -1,0 +1,125 @@
+"""Several problems at once, as one weighted sum."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from l2l_tf import randomness
+from l2l_tf.problems import base
+
+
+class Ensemble(base.Problem):
+    """f(theta_1, ..., theta_n) = sum_i a_i f_i(theta_i).
+
+    Source: google-deepmind/learning-to-learn, `problems.ensemble`.
+    """
+
+    name = "ensemble"
+
+    def __init__(
+        self,
+        problems: Sequence[base.Problem],
+        weights: Sequence[float] | None = None,
+    ):
+        """Creates the sum.
+
+        Args:
+            problems: The problems, all on the same split. Their losses must
+                have the same shape.
+            weights: The factors a_i; ones by default.
+
+        Raises:
+            ValueError: If the weights do not match the problems.
+        """
+        weights = [1.0] * len(problems) if weights is None else list(weights)
+        if not problems or len(weights) != len(problems):
+            raise ValueError(
+                f"An ensemble takes one weight for each problem; received "
+                f"{len(problems)} problems and {len(weights)} weights."
+            )
+        super().__init__(problems[0].split)
+        self.problems = list(problems)
+        self.weights = weights
+        self.jit_compile = all(p.jit_compile for p in problems)
+
+    def with_split(self, split: str) -> Ensemble:
+        """See base class."""
+        problems = [problem.with_split(split) for problem in self.problems]
+        return Ensemble(problems, self.weights)
+
+    @property
+    def parameter_names(self) -> list[str]:
+        """See base class."""
+        return [
+            f"problem_{index}/{name}"
+            for index, problem in enumerate(self.problems)
+            for name in problem.parameter_names
+        ]
+
+    def sample_task(self, seed):
+        """See base class."""
+        return [p.sample_task(s) for p, s in self._seeded(seed)]
+
+    def initial_params(self, task, seed):
+        """See base class."""
+        parts = [
+            problem.initial_params(part, s)
+            for (problem, s), part in zip(
+                self._seeded(seed), task, strict=True
+            )
+        ]
+        return [param for part in parts for param in part]
+
+    def sample_batch(self, task, seed):
+        """See base class."""
+        return [
+            problem.sample_batch(part, s)
+            for (problem, s), part in zip(
+                self._seeded(seed), task, strict=True
+            )
+        ]
+
+    def initial_model_state(self, task, seed):
+        """See base class."""
+        return [
+            problem.initial_model_state(part, s)
+            for (problem, s), part in zip(
+                self._seeded(seed), task, strict=True
+            )
+        ]
+
+    def loss(self, params, task, batch):
+        """See base class."""
+        seed = tf.constant([0, 0])
+        model_state = self.initial_model_state(task, seed)
+        return self.stateful_loss(params, model_state, task, batch)[0]
+
+    def stateful_loss(self, params, model_state, task, batch):
+        """See base class."""
+        losses, next_state, start = [], [], 0
+        for problem, weight, state, part, data in zip(
+            self.problems, self.weights, model_state, task, batch, strict=True
+        ):
+            stop = start + len(problem.parameter_names)
+            loss, state = problem.stateful_loss(
+                params[start:stop], state, part, data
+            )
+            losses.append(tf.cast(weight, loss.dtype) * loss)
+            next_state.append(state)
+            start = stop
+        shapes = [loss.shape.as_list() for loss in losses]
+        if any(shape != shapes[0] for shape in shapes):
+            raise ValueError(
+                "The problems of an ensemble must have losses of one shape; "
+                f"received {shapes}. Give quadratics the same num_functions, "
+                "or 1-element losses to all."
+            )
+        return tf.add_n(losses), next_state
+
+    def _seeded(self, seed: tf.Tensor):
+        return [
+            (problem, randomness.fold_in(seed, index))
+            for index, problem in enumerate(self.problems)
+        ]

@@ -1,0 +1,86 @@
+"""Random quadratic functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from l2l_tf import randomness
+from l2l_tf.problems import base
+
+_SAMPLERS = {
+    "gaussian": tf.random.stateless_normal,
+    "uniform": tf.random.stateless_uniform,
+}
+
+
+class Quadratic(base.Problem):
+    """f(theta) = ||W theta - y||^2, W and y random; many functions at once.
+
+    Source: Andrychowicz et al. 2016, section 3.1.
+    """
+
+    name = "quadratic"
+    parameter_names = ["theta"]
+
+    def __init__(
+        self,
+        split: str = "train",
+        num_functions: int = 128,
+        num_dims: int = 10,
+        sampling: str = "gaussian",
+        initial_std: float = 0.01,
+        dtype: str = "float32",
+    ):
+        """Creates the problem.
+
+        Args:
+            split: Each split draws functions of its own.
+            num_functions: Independent functions per draw.
+            num_dims: Dimensions of theta.
+            sampling: `"gaussian"` for W, y ~ N(0, 1), as in the paper, or
+                `"uniform"` on [0, 1), as in the released code.
+            initial_std: Standard deviation of theta_0.
+            dtype: Type of all numbers.
+        """
+        super().__init__(split)
+        if sampling not in _SAMPLERS:
+            raise ValueError(
+                f"Unknown sampling {sampling!r}; accepted: {list(_SAMPLERS)}."
+            )
+        self.num_functions = num_functions
+        self.num_dims = num_dims
+        self.sampling = sampling
+        self.initial_std = initial_std
+        self.dtype = tf.as_dtype(dtype)
+
+    def sample_task(self, seed):
+        """Draws W of shape [functions, dims, dims] and y of [functions, dims]."""
+        sample = _SAMPLERS[self.sampling]
+        n, d = self.num_functions, self.num_dims
+        w = sample([n, d, d], randomness.stream(seed, "w"), dtype=self.dtype)
+        y = sample([n, d], randomness.stream(seed, "y"), dtype=self.dtype)
+        return w, y
+
+    def initial_params(self, task, seed):
+        """See base class."""
+        del task
+        shape = [self.num_functions, self.num_dims]
+        normal = tf.random.stateless_normal(shape, seed, dtype=self.dtype)
+        return [self.initial_std * normal]
+
+    def loss(self, params, task, batch):
+        """See base class."""
+        del batch
+        w, y = task
+        residual = tf.linalg.matvec(w, params[0]) - y
+        return tf.reduce_sum(tf.square(residual), axis=-1)
+
+    def default_rule(self) -> dict[str, Any]:
+        """See base class."""
+        return {
+            "rule": "coordinatewise",
+            "preprocessing": "identity",
+            "scale": 1.0,
+        }

@@ -1,0 +1,1 @@
+"""Update rules: (gradients, state) -> (updates, state)."""

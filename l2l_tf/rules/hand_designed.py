@@ -1,0 +1,322 @@
+"""Hand-designed rules behind the interface of the learned ones.
+
+The other constants default to Torch7's, which the paper's baselines used.
+Where an epsilon stands under a square root it is the square of Torch7's.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from l2l_tf.rules import base
+
+Tensors = list[tf.Tensor]
+
+
+class HandDesignedRule(base.UpdateRule):
+    """A rule without weights that treats every parameter alike.
+
+    Subclasses write the mathematics for one parameter: `slots` names the
+    tensors of state it needs, and `step` advances them.
+    """
+
+    slots: tuple[str, ...] = ()
+
+    def __init__(self, **options: float | tf.Tensor):
+        """Stores the constants, which may be numbers or scalar tensors."""
+        super().__init__()
+        self._options = options
+
+    def initial_state(self, params: Sequence[tf.Tensor]) -> base.State:
+        """See base class."""
+        return {
+            "step": tf.constant(0, tf.int32),
+            "slots": [
+                [self.initial_slot(slot, param) for slot in self.slots]
+                for param in params
+            ],
+        }
+
+    def __call__(
+        self, gradients: Sequence[tf.Tensor], state: base.State
+    ) -> tuple[Tensors, base.State]:
+        """See base class."""
+        step = state["step"] + 1
+        updates, slots = [], []
+        for gradient, old in zip(gradients, state["slots"], strict=True):
+            constants = {
+                name: tf.cast(value, gradient.dtype)
+                for name, value in self._options.items()
+            }
+            time = tf.cast(step, gradient.dtype)
+            update, *new = self.step(gradient, time, *old, **constants)
+            updates.append(update)
+            slots.append(new)
+        return updates, {"step": step, "slots": slots}
+
+    def initial_slot(self, slot: str, param: tf.Tensor) -> tf.Tensor:
+        """Returns a slot's value before the first step; zeros by default."""
+        del slot
+        return tf.zeros_like(param)
+
+    def step(
+        self, g: tf.Tensor, t: tf.Tensor, *slots: tf.Tensor, **constants
+    ) -> tuple[tf.Tensor, ...]:
+        """Returns the update of one parameter and its next slots.
+
+        Args:
+            g: The gradient.
+            t: The number of this step, from 1.
+            *slots: The slots, in the order of `slots`.
+            **constants: The rule's constants, in the gradient's type.
+
+        Returns:
+            The update, then the next slots.
+        """
+        raise NotImplementedError
+
+    def config(self) -> dict[str, Any]:
+        """See base class."""
+        return {"rule": NAMES[type(self)]} | {
+            name: float(value) for name, value in self._options.items()
+        }
+
+
+class SGD(HandDesignedRule):
+    """Gradient descent: `u = -a g`."""
+
+    def __init__(self, learning_rate: float | tf.Tensor = 0.01):
+        """Takes the learning rate `a`."""
+        super().__init__(learning_rate=learning_rate)
+
+    def step(self, g, t, *, learning_rate):
+        """See base class."""
+        del t
+        return (-learning_rate * g,)
+
+
+class Momentum(HandDesignedRule):
+    """Heavy ball: `v = b v - a g; u = v`. Source: Polyak 1964."""
+
+    slots = ("velocity",)
+
+    def __init__(
+        self, learning_rate: float | tf.Tensor = 0.01, momentum: float = 0.9
+    ):
+        """Takes the learning rate `a` and the decay `b`."""
+        super().__init__(learning_rate=learning_rate, momentum=momentum)
+
+    def step(self, g, t, velocity, *, learning_rate, momentum):
+        """See base class."""
+        del t
+        velocity = momentum * velocity - learning_rate * g
+        return velocity, velocity
+
+
+class NAG(HandDesignedRule):
+    """Nesterov's accelerated gradient: `v = b v - a g; u = b v - a g`.
+
+    The parameters are those at which the gradient is taken, the look-ahead
+    point. Source: Nesterov 1983; Sutskever et al. 2013.
+    """
+
+    slots = ("velocity",)
+
+    def __init__(
+        self, learning_rate: float | tf.Tensor = 0.01, momentum: float = 0.9
+    ):
+        """Takes the learning rate `a` and the decay `b`."""
+        super().__init__(learning_rate=learning_rate, momentum=momentum)
+
+    def step(self, g, t, velocity, *, learning_rate, momentum):
+        """See base class."""
+        del t
+        velocity = momentum * velocity - learning_rate * g
+        return momentum * velocity - learning_rate * g, velocity
+
+
+class RMSprop(HandDesignedRule):
+    """RMSprop: `s = r s + (1 - r) g^2; u = -a g / sqrt(s + e)`.
+
+    Source: Tieleman and Hinton 2012, lecture 6.5.
+    """
+
+    slots = ("mean_square",)
+
+    def __init__(
+        self,
+        learning_rate: float | tf.Tensor = 0.01,
+        rho: float = 0.99,
+        epsilon: float = 1e-16,
+    ):
+        """Takes the learning rate `a`, the decay `r` and `e`."""
+        super().__init__(learning_rate=learning_rate, rho=rho, epsilon=epsilon)
+
+    def step(self, g, t, mean_square, *, learning_rate, rho, epsilon):
+        """See base class."""
+        del t
+        mean_square = rho * mean_square + (1 - rho) * tf.square(g)
+        update = -learning_rate * g * tf.math.rsqrt(mean_square + epsilon)
+        return update, mean_square
+
+
+class Adam(HandDesignedRule):
+    """Adam, with bias correction.
+
+        m = b1 m + (1 - b1) g;   v = b2 v + (1 - b2) g^2
+        u = -a sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + e)
+
+    Source: Kingma and Ba 2015, the form at the end of section 2.
+    """
+
+    slots = ("m", "v")
+
+    def __init__(
+        self,
+        learning_rate: float | tf.Tensor = 0.01,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+    ):
+        """Takes the learning rate `a`, the decays `b1` and `b2`, and `e`."""
+        super().__init__(
+            learning_rate=learning_rate,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            epsilon=epsilon,
+        )
+
+    def step(self, g, t, m, v, *, learning_rate, beta_1, beta_2, epsilon):
+        """See base class."""
+        m = beta_1 * m + (1 - beta_1) * g
+        v = beta_2 * v + (1 - beta_2) * tf.square(g)
+        correction = tf.sqrt(1 - tf.pow(beta_2, t)) / (1 - tf.pow(beta_1, t))
+        update = -learning_rate * correction * m / (tf.sqrt(v) + epsilon)
+        return update, m, v
+
+
+class Adagrad(HandDesignedRule):
+    """Adagrad: `s = s + g^2; u = -a g / sqrt(s + e)`.
+
+    Source: Duchi et al. 2011.
+    """
+
+    slots = ("sum_of_squares",)
+
+    def __init__(
+        self,
+        learning_rate: float | tf.Tensor = 0.01,
+        initial_accumulator: float = 0.0,
+        epsilon: float = 1e-20,
+    ):
+        """Takes the learning rate `a`, the start of `s`, and `e`."""
+        super().__init__(
+            learning_rate=learning_rate,
+            initial_accumulator=initial_accumulator,
+            epsilon=epsilon,
+        )
+
+    def initial_slot(self, slot: str, param: tf.Tensor) -> tf.Tensor:
+        """See base class."""
+        start = self._options["initial_accumulator"]
+        return tf.zeros_like(param) + tf.cast(start, param.dtype)
+
+    def step(
+        self,
+        g,
+        t,
+        sum_of_squares,
+        *,
+        learning_rate,
+        initial_accumulator,
+        epsilon,
+    ):
+        """See base class."""
+        del t, initial_accumulator
+        sum_of_squares += tf.square(g)
+        update = -learning_rate * g * tf.math.rsqrt(sum_of_squares + epsilon)
+        return update, sum_of_squares
+
+
+class Rprop(HandDesignedRule):
+    """Resilient backpropagation: steps of adapted size, by sign alone.
+
+        g g' > 0:  d = min(1.2 d', d_max);  u = -d sgn g
+        g g' < 0:  d = max(0.5 d', d_min);  u = -u';  g is taken as 0 next
+        g g' = 0:  d = d';                  u = -d sgn g
+
+    where a prime marks the previous step. Source: Riedmiller and Braun 1993.
+    """
+
+    slots = ("delta", "previous_gradient", "previous_update")
+
+    def __init__(
+        self,
+        learning_rate: float | tf.Tensor = 0.01,
+        increase: float = 1.2,
+        decrease: float = 0.5,
+        min_delta: float = 1e-6,
+        max_delta: float = 50.0,
+    ):
+        """Takes the first step size and the constants of its adaptation."""
+        super().__init__(
+            learning_rate=learning_rate,
+            increase=increase,
+            decrease=decrease,
+            min_delta=min_delta,
+            max_delta=max_delta,
+        )
+
+    def initial_slot(self, slot: str, param: tf.Tensor) -> tf.Tensor:
+        """See base class."""
+        zeros = tf.zeros_like(param)
+        if slot == "delta":
+            zeros += tf.cast(self._options["learning_rate"], param.dtype)
+        return zeros
+
+    def step(
+        self,
+        g,
+        t,
+        delta,
+        previous_gradient,
+        previous_update,
+        *,
+        learning_rate,
+        increase,
+        decrease,
+        min_delta,
+        max_delta,
+    ):
+        """See base class."""
+        del t, learning_rate
+        agreement = tf.sign(g) * tf.sign(previous_gradient)
+        larger = tf.minimum(increase * delta, max_delta)
+        smaller = tf.maximum(decrease * delta, min_delta)
+        delta = tf.where(
+            agreement > 0, larger, tf.where(agreement < 0, smaller, delta)
+        )
+        turned = agreement < 0
+        update = tf.where(turned, -previous_update, -delta * tf.sign(g))
+        return update, delta, tf.where(turned, tf.zeros_like(g), g), update
+
+
+RULES: dict[str, type[HandDesignedRule]] = {
+    "sgd": SGD,
+    "momentum": Momentum,
+    "nag": NAG,
+    "rmsprop": RMSprop,
+    "adam": Adam,
+    "adagrad": Adagrad,
+    "rprop": Rprop,
+}
+NAMES = {rule: name for name, rule in RULES.items()}
+
+
+def accepted_options(name: str) -> list[str]:
+    """Returns the names of a rule's constants."""
+    return list(inspect.signature(RULES[name]).parameters)
