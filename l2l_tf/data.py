@@ -75,8 +75,8 @@ def _load_digits() -> Dataset:
     images = digits.images[order, :, :, np.newaxis].astype(np.uint8)
     labels = digits.target[order].astype(np.int32)
     train, validation, test = (
-        Images(i, l, 1.0 / 16.0)
-        for i, l in zip(
+        Images(*part, 1.0 / 16.0)
+        for part in zip(
             np.split(images, [1197, 1497]),
             np.split(labels, [1197, 1497]),
             strict=True,
@@ -114,7 +114,7 @@ def _load_tfds(name: str, data_dir: str) -> Dataset:
     if images.ndim != 4 or "label" not in info.features:
         raise ValueError(
             f"TFDS's {name!r} is not an image classification set: its inputs "
-            f"have shape {images.shape[1:]}, expected [height, width, channels]."
+            f"have shape {images.shape[1:]}, not [height, width, channels]."
         )
     num_validation = len(images) // 6
     split = functools.partial(_images, scale=1.0 / 255.0)

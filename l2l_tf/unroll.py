@@ -136,9 +136,7 @@ def unroll(
     return losses.write(num_steps, last).stack(), final
 
 
-def step_weights(
-    weights: str | list[float], num_steps: int
-) -> tf.Tensor:
+def step_weights(weights: str | list[float], num_steps: int) -> tf.Tensor:
     """Returns the weights w_t of the losses of one unroll.
 
     Args:

@@ -66,9 +66,7 @@ class Ensemble(base.Problem):
         """See base class."""
         parts = [
             problem.initial_params(part, s)
-            for (problem, s), part in zip(
-                self._seeded(seed), task, strict=True
-            )
+            for (problem, s), part in zip(self._seeded(seed), task, strict=True)
         ]
         return [param for part in parts for param in part]
 
@@ -76,18 +74,14 @@ class Ensemble(base.Problem):
         """See base class."""
         return [
             problem.sample_batch(part, s)
-            for (problem, s), part in zip(
-                self._seeded(seed), task, strict=True
-            )
+            for (problem, s), part in zip(self._seeded(seed), task, strict=True)
         ]
 
     def initial_model_state(self, task, seed):
         """See base class."""
         return [
             problem.initial_model_state(part, s)
-            for (problem, s), part in zip(
-                self._seeded(seed), task, strict=True
-            )
+            for (problem, s), part in zip(self._seeded(seed), task, strict=True)
         ]
 
     def loss(self, params, task, batch):

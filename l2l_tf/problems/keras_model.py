@@ -55,7 +55,7 @@ class KerasModel(base.Problem):
         return [variable.path for variable in self._model.trainable_variables]
 
     def initial_params(self, task, seed):
-        """Draws as the model's own initialisers do, or as `initial_std` says."""
+        """Draws by the model's own initialisers, or as `initial_std` says."""
         del task
         if self._initial_std is None:
             return _draw(self._trainable, seed)
@@ -87,7 +87,7 @@ class KerasModel(base.Problem):
         )
 
     def loss(self, params, task, batch):
-        """See base class; starts from the state that the model was built with."""
+        """See base class; takes the model's state as it was built."""
         state = [v.value for v in self._model.non_trainable_variables]
         return self.stateful_loss(params, state, task, batch)[0]
 
@@ -160,7 +160,9 @@ class _Recipe(NamedTuple):
 
 
 def _recipes(variables: list[keras.Variable]) -> list[_Recipe]:
-    return [_Recipe(v.name, v._initializer, v.shape, v.dtype) for v in variables]
+    return [
+        _Recipe(v.name, v._initializer, v.shape, v.dtype) for v in variables
+    ]
 
 
 def _draw(recipes: list[_Recipe], seed: tf.Tensor) -> list[tf.Tensor]:

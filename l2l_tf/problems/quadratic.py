@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import tensorflow as tf
 
 from l2l_tf import randomness
@@ -56,7 +54,7 @@ class Quadratic(base.Problem):
         self.dtype = tf.as_dtype(dtype)
 
     def sample_task(self, seed):
-        """Draws W of shape [functions, dims, dims] and y of [functions, dims]."""
+        """Draws W, shape [functions, dims, dims], and y, [functions, dims]."""
         sample = _SAMPLERS[self.sampling]
         n, d = self.num_functions, self.num_dims
         w = sample([n, d, d], randomness.stream(seed, "w"), dtype=self.dtype)
@@ -76,11 +74,3 @@ class Quadratic(base.Problem):
         w, y = task
         residual = tf.linalg.matvec(w, params[0]) - y
         return tf.reduce_sum(tf.square(residual), axis=-1)
-
-    def default_rule(self) -> dict[str, Any]:
-        """See base class."""
-        return {
-            "rule": "coordinatewise",
-            "preprocessing": "identity",
-            "scale": 1.0,
-        }

@@ -41,7 +41,8 @@ class Simple(base.Problem):
 class SimpleMulti(Simple):
     """f(x_0, x_1) = x_0^2 + x_1^2, one learned and one left to Adam.
 
-    Source: google-deepmind/learning-to-learn, `problems.simple_multi_optimizer`.
+    Source: google-deepmind/learning-to-learn,
+    `problems.simple_multi_optimizer`.
     """
 
     name = "simple-multi"

@@ -7,17 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from l2l_tf.rules import base
-from l2l_tf.rules import coordinatewise
 from l2l_tf.rules import hand_designed
-from l2l_tf.rules import kernelwise
-from l2l_tf.rules import lstm_rule
+from l2l_tf.rules import learned
 from l2l_tf.rules import routed
-from l2l_tf.rules import vectorwise
 
-LEARNED: dict[str, type[lstm_rule.LSTMRule]] = {
-    "coordinatewise": coordinatewise.CoordinatewiseDeepLSTM,
-    "kernelwise": kernelwise.KernelwiseDeepLSTM,
-    "vectorwise": vectorwise.VectorwiseDeepLSTM,
+LEARNED: dict[str, type[learned.DeepLSTMRule]] = {
+    "coordinatewise": learned.CoordinatewiseDeepLSTM,
+    "kernelwise": learned.KernelwiseDeepLSTM,
+    "vectorwise": learned.VectorwiseDeepLSTM,
 }
 
 
@@ -62,9 +59,9 @@ def accepted_options(name: str) -> list[str]:
     if name in hand_designed.RULES:
         return hand_designed.accepted_options(name)
     own = inspect.signature(LEARNED[name]).parameters
-    shared = inspect.signature(lstm_rule.LSTMRule).parameters
+    shared = inspect.signature(learned.DeepLSTMRule).parameters
     names = [*own, *shared]
-    return [n for n in names if n not in ("options", "rows", "name")]
+    return [n for n in names if n not in ("options", "arrangement")]
 
 
 def _check_options(

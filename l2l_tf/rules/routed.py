@@ -35,7 +35,9 @@ def route(patterns: Sequence[str], names: Sequence[str]) -> list[list[int]]:
                 break
         else:
             unmatched.append(name)
-    unused = [p for p, found in zip(patterns, positions, strict=True) if not found]
+    unused = [
+        p for p, found in zip(patterns, positions, strict=True) if not found
+    ]
     if unmatched:
         raise ValueError(
             f"No pattern of {list(patterns)} matches the parameters "
@@ -101,7 +103,9 @@ class Routed(base.UpdateRule):
 
     def config(self) -> dict[str, Any]:
         """See base class."""
-        routes = {pattern: rule.config() for pattern, rule in self.rules.items()}
+        routes = {
+            pattern: rule.config() for pattern, rule in self.rules.items()
+        }
         return {"rule": "routed", "routes": routes}
 
     def _assignments(self) -> list[tuple[base.UpdateRule, list[int]]]:

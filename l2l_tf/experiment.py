@@ -1,0 +1,375 @@
+"""A meta-training experiment in a folder: checkpoints, resuming, export.
+
+save_path/config.json    what is trained, and how
+save_path/checkpoints/   the last three states of training
+save_path/optimizer/     the best rule, as a SavedModel with metadata
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import json
+import os
+import pathlib
+import platform
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from l2l_tf import comparison
+from l2l_tf import files
+from l2l_tf import meta_training
+from l2l_tf import reporting
+from l2l_tf import saved_optimizer
+from l2l_tf.problems import base as problems
+from l2l_tf.rules import hand_designed
+from l2l_tf.rules import registry
+
+BASELINES = tuple(hand_designed.RULES)
+
+_MAY_CHANGE = ("num_epochs", "log_period", "patience", "max_skips_in_a_row")
+_KEPT_CHECKPOINTS = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """All that decides what an experiment computes.
+
+    Attributes:
+        problem: `{"name": ..., "options": {...}}`.
+        rule: The rule's configuration.
+        settings: How it is trained.
+        initial_optimizer: The saved optimizer whose weights training starts
+            from; None for fresh ones.
+    """
+
+    problem: Mapping[str, Any]
+    rule: Mapping[str, Any]
+    settings: meta_training.Settings
+    initial_optimizer: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns plain values."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Config:
+        """Undoes `to_json`."""
+        settings = meta_training.Settings(**values["settings"])
+        return cls(**{**values, "settings": settings})
+
+
+class Experiment:
+    """Trains one rule on one problem, and keeps it in a folder."""
+
+    def __init__(
+        self,
+        save_path: str | os.PathLike,
+        problem: problems.Problem,
+        config: Config,
+    ):
+        """Builds the rule and the trainer; writes nothing.
+
+        Args:
+            save_path: The folder.
+            problem: The problem that `config.problem` describes.
+            config: What to train, and how.
+        """
+        self.path = pathlib.Path(save_path).expanduser()
+        self.problem = problem
+        self.config = config
+        self.rule = registry.make_rule(config.rule, problem.parameter_names)
+        if config.initial_optimizer is not None:
+            self._start_from(config.initial_optimizer)
+        self.trainer = meta_training.MetaTrainer(
+            self.rule, problem, config.settings
+        )
+        self._checkpoint = tf.train.Checkpoint(**self.trainer.checkpointable())
+        self._manager = tf.train.CheckpointManager(
+            self._checkpoint,
+            str(self.path / "checkpoints"),
+            max_to_keep=_KEPT_CHECKPOINTS,
+        )
+
+    def restore(self) -> bool:
+        """Continues from the last checkpoint; returns whether there is one."""
+        latest = self._manager.latest_checkpoint
+        if latest is None:
+            return False
+        self._checkpoint.restore(latest).assert_consumed()
+        return True
+
+    def train(self, reporters: Sequence[reporting.Reporter] = ()) -> None:
+        """Trains to the end; a checkpoint follows each validation.
+
+        Args:
+            reporters: Are told of every epoch, and closed at the end.
+        """
+        files.write_json(self.path / "config.json", self.config.to_json())
+        try:
+            for report in self.trainer.train():
+                if report.validation is not None:
+                    self._manager.save(report.epoch)
+                for reporter in reporters:
+                    reporter.epoch(report)
+        finally:
+            for reporter in reporters:
+                reporter.close()
+
+    def export(
+        self,
+        path: str | os.PathLike | None = None,
+        test_runs: int = 0,
+        baselines: Sequence[str] = BASELINES,
+        command: str = "",
+        overwrite: bool = False,
+    ) -> pathlib.Path:
+        """Exports the best rule; phi is set to it.
+
+        Args:
+            path: The folder to write; `optimizer` in the experiment's own by
+                default, which is replaced.
+            test_runs: Test runs whose results go into the metadata, beside
+                those of the baselines; 0 for none.
+            baselines: The hand-designed rules to compare with.
+            command: The command that trained the rule, for the metadata.
+            overwrite: Whether a folder at `path` is replaced.
+
+        Returns:
+            The folder.
+        """
+        self.trainer.restore_best()
+        settings = self.config.settings
+        progress = self.trainer.progress
+        metadata = {
+            "problem": dict(self.config.problem),
+            "horizon": settings.num_steps,
+            "training": {
+                **dataclasses.asdict(settings),
+                "initial_optimizer": self.config.initial_optimizer,
+                "epochs_done": int(progress.epoch),
+                "best_epoch": int(progress.best_epoch),
+                "skipped_updates": int(self.trainer.meta_optimizer.skipped),
+            },
+            "validation": {
+                "loss": float(progress.best_loss),
+                "runs": settings.evaluation_epochs,
+            },
+            "test": None,
+            "command": command,
+            "versions": versions(),
+        }
+        if test_runs:
+            metadata["test"] = self._test(test_runs, baselines)
+        return saved_optimizer.export(
+            self.rule,
+            path or self.path / "optimizer",
+            metadata,
+            overwrite=overwrite or path is None,
+        )
+
+    def _test(self, num_runs: int, baselines: Sequence[str]) -> dict[str, Any]:
+        settings = self.config.settings
+        results = comparison.compare(
+            self.problem,
+            "test",
+            settings.num_steps,
+            num_runs,
+            settings.seed,
+            self.rule,
+            baselines,
+        )
+        # The curves would make the metadata unreadable.
+        results["optimizers"] = {
+            name: {k: v for k, v in r.items() if k not in ("mean", "std")}
+            for name, r in results["optimizers"].items()
+        }
+        return results
+
+    def _start_from(self, optimizer: str) -> None:
+        source = saved_optimizer.load(optimizer, self.problem.parameter_names)
+        ours, theirs = self.rule.trainable_variables, source.trainable_variables
+        if [v.shape for v in ours] != [v.shape for v in theirs]:
+            raise ValueError(
+                f"The optimizer {optimizer!r} has another shape of network "
+                f"than the rule to train: {source.config()} and "
+                f"{self.rule.config()}."
+            )
+        for variable, value in zip(ours, theirs, strict=True):
+            variable.assign(value)
+
+
+def prepare_folder(
+    save_path: str | os.PathLike, resume: bool, overwrite: bool
+) -> None:
+    """Makes sure that nothing saved is lost by accident.
+
+    Args:
+        save_path: The experiment's folder.
+        resume: Whether an experiment in it is to be continued.
+        overwrite: Whether an experiment in it is to be removed.
+
+    Raises:
+        FileExistsError: If the folder is in use and neither is asked for.
+        ValueError: If both are asked for.
+    """
+    path = pathlib.Path(save_path).expanduser()
+    if resume and overwrite:
+        raise ValueError("--resume and --overwrite exclude each other.")
+    if not path.exists() or resume:
+        return
+    if not overwrite:
+        raise FileExistsError(
+            f"--save_path={str(save_path)!r} exists; continue it with "
+            "--resume, replace it with --overwrite, or choose another path."
+        )
+    is_ours = (path / "config.json").is_file() or not any(path.iterdir())
+    if not is_ours:
+        raise FileExistsError(
+            f"--save_path={str(save_path)!r} holds something else than an "
+            "experiment and is not overwritten; choose another path."
+        )
+    shutil.rmtree(path)
+
+
+def read_config(save_path: str | os.PathLike) -> Config | None:
+    """Returns the configuration of the experiment in a folder, if any."""
+    file = pathlib.Path(save_path).expanduser() / "config.json"
+    if not file.is_file():
+        return None
+    return Config.from_json(json.loads(file.read_text()))
+
+
+def check_same(saved: Config, asked: Config) -> None:
+    """Refuses to continue an experiment as a different one.
+
+    Args:
+        saved: The configuration in the folder.
+        asked: The one to continue with; it may train longer.
+
+    Raises:
+        ValueError: If anything else differs.
+    """
+    old, new = (_flatten(config.to_json()) for config in (saved, asked))
+    changed = [
+        f"{key} was {old.get(key)!r}, now {new.get(key)!r}"
+        for key in sorted(old.keys() | new.keys())
+        if old.get(key) != new.get(key)
+        and key.removeprefix("settings.") not in _MAY_CHANGE
+    ]
+    if changed:
+        raise ValueError(
+            "An experiment is resumed with the settings it began with; "
+            f"changed: {'; '.join(changed)}."
+        )
+
+
+def meta_train(
+    problem: problems.Problem,
+    save_path: str | os.PathLike,
+    rule: Mapping[str, Any] | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    test_runs: int = 0,
+    initial_optimizer: str | None = None,
+    **settings: Any,
+) -> pathlib.Path:
+    """Meta-trains an optimizer for a problem and exports it.
+
+    Args:
+        problem: The problem, such as `l2l_tf.from_keras(...)`.
+        save_path: The experiment's folder.
+        rule: The rule's configuration; by default what suits the problem.
+        resume: Whether to continue the experiment in the folder.
+        overwrite: Whether to replace it.
+        test_runs: Test runs for the metadata, see `Experiment.export`.
+        initial_optimizer: A saved optimizer to start from.
+        **settings: See `l2l_tf.meta_training.Settings`.
+
+    Returns:
+        The folder of the exported optimizer, which `LearnedOptimizer` takes.
+    """
+    config = Config(
+        {"name": problem.name, "options": {}},
+        complete_rule(rule or problem.default_rule(), problem),
+        meta_training.Settings(**settings),
+        initial_optimizer,
+    )
+    prepare_folder(save_path, resume, overwrite)
+    saved = read_config(save_path)
+    if saved is not None:
+        check_same(saved, config)
+    return run(Experiment(save_path, problem, config), test_runs=test_runs)
+
+
+def run(
+    experiment: Experiment,
+    log_dir: str | os.PathLike | None = None,
+    test_runs: int = 0,
+    baselines: Sequence[str] = BASELINES,
+    command: str = "",
+    echo: Callable[[str], None] = print,
+) -> pathlib.Path:
+    """Continues or starts an experiment, trains it to the end and exports.
+
+    Args:
+        experiment: The experiment.
+        log_dir: TensorBoard's folder; `logs` in the experiment's by default.
+        test_runs: Test runs for the metadata, see `Experiment.export`.
+        baselines: What to test beside the rule.
+        command: The command that trains, for the metadata.
+        echo: Tells a person a line of text.
+
+    Returns:
+        The folder of the exported optimizer.
+    """
+    if experiment.restore():
+        echo(f"Resumed after epoch {int(experiment.trainer.progress.epoch)}.")
+    settings = experiment.config.settings
+    experiment.train(
+        [
+            reporting.ConsoleReporter(
+                settings.num_epochs,
+                settings.log_period,
+                int(experiment.trainer.progress.epoch),
+            ),
+            reporting.TensorBoardReporter(log_dir or experiment.path / "logs"),
+        ]
+    )
+    progress = experiment.trainer.progress
+    echo(
+        f"Trained {int(progress.epoch)} epochs; best validation loss "
+        f"{float(progress.best_loss):.4g} after epoch "
+        f"{int(progress.best_epoch)}."
+    )
+    return experiment.export(
+        test_runs=test_runs, baselines=baselines, command=command
+    )
+
+
+def complete_rule(
+    rule: Mapping[str, Any], problem: problems.Problem
+) -> dict[str, Any]:
+    """Returns a rule's configuration with all defaults written out."""
+    return registry.make_rule(rule, problem.parameter_names).config()
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions that a trained optimizer may depend on."""
+    packages = ("tensorflow", "keras", "dm-sonnet", "numpy")
+    return {"python": platform.python_version()} | {
+        package: importlib.metadata.version(package) for package in packages
+    }
+
+
+def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= _flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

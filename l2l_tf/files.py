@@ -1,0 +1,43 @@
+"""Files that are written all or nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import tempfile
+from typing import Any
+
+
+def write_bytes(path: str | os.PathLike, content: bytes) -> pathlib.Path:
+    """Writes a file under a temporary name, then renames it.
+
+    Args:
+        path: The file to write; missing folders are made.
+        content: What to write.
+
+    Returns:
+        The file.
+    """
+    target = pathlib.Path(path).expanduser()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(
+        prefix=f".{target.name}-", dir=target.parent
+    )
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        # Temporary files are private; the result follows the user's umask.
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        os.replace(temporary, target)
+    except BaseException:
+        pathlib.Path(temporary).unlink(missing_ok=True)
+        raise
+    return target
+
+
+def write_json(path: str | os.PathLike, value: Any) -> pathlib.Path:
+    """Writes a value as indented JSON, all or nothing."""
+    return write_bytes(path, (json.dumps(value, indent=2) + "\n").encode())

@@ -1,0 +1,156 @@
+"""Learning curves as figures."""
+
+from __future__ import annotations
+
+import io
+import os
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib import figure as mpl_figure
+
+from l2l_tf import files
+
+_COLORS = {
+    "L2L": "#d62728",
+    "adam": "#1f77b4",
+    "rmsprop": "#2ca02c",
+    "nag": "#9467bd",
+    "momentum": "#8c564b",
+    "sgd": "#ff7f0e",
+    "adagrad": "#17becf",
+    "rprop": "#7f7f7f",
+}
+_LABELS = {
+    "L2L": "LSTM (learned)",
+    "adam": "Adam",
+    "rmsprop": "RMSprop",
+    "nag": "NAG",
+    "momentum": "Momentum",
+    "sgd": "SGD",
+    "adagrad": "Adagrad",
+    "rprop": "Rprop",
+}
+
+
+def comparison(results: Mapping[str, Any]) -> mpl_figure.Figure:
+    """Draws mean learning curves with their standard error, on a log axis.
+
+    Args:
+        results: What `l2l_tf.comparison.compare` returned.
+
+    Returns:
+        The figure.
+    """
+    figure, axes = _axes()
+    start = []
+    ends = []
+    # The learned curve is drawn last, on top.
+    for name in sorted(results["optimizers"], key=lambda n: n == "L2L"):
+        result = results["optimizers"][name]
+        mean, std = np.array(result["mean"]), np.array(result["std"])
+        final_std = std[-1]
+        count = 1.0
+        if final_std > 0 and result["final_sem"] > 0:
+            count = (final_std / result["final_sem"]) ** 2
+        label = _LABELS.get(name, name)
+        if result["learning_rate"] is not None:
+            label += f", rate {result['learning_rate']:.2g}"
+        _curve(axes, mean, std / np.sqrt(count), _COLORS.get(name), label)
+        start.append(mean[0])
+        ends += [mean.min()] if np.all(np.isfinite(mean)) else []
+    # A diverging curve would squeeze all others into a line.
+    axes.set_ylim(min(ends, default=0.1) * 0.8, max(start) * 2.0)
+    axes.set_title(f"{results['problem']}, {results['split']} split")
+    axes.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def validation(curves: np.ndarray, title: str) -> mpl_figure.Figure:
+    """Draws the single and the mean learning curves of one validation.
+
+    Args:
+        curves: Shape [curves, steps + 1].
+        title: The figure's title.
+
+    Returns:
+        The figure.
+    """
+    figure, axes = _axes()
+    for curve in curves[:50]:
+        axes.plot(curve, color=_COLORS["L2L"], alpha=0.15, linewidth=0.7)
+    sem = curves.std(axis=0) / np.sqrt(len(curves))
+    _curve(axes, curves.mean(axis=0), sem, _COLORS["L2L"], "mean")
+    axes.set_title(title)
+    return figure
+
+
+def history(logs: Mapping[str, list[float]], ylabel: str) -> mpl_figure.Figure:
+    """Draws one number per epoch for several optimizers.
+
+    Args:
+        logs: Values by label.
+        ylabel: What the values are.
+
+    Returns:
+        The figure.
+    """
+    figure, axes = _axes()
+    for label, values in logs.items():
+        axes.plot(range(1, len(values) + 1), values, marker="o", label=label)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(ylabel)
+    axes.legend(frameon=False)
+    return figure
+
+
+def to_array(figure: mpl_figure.Figure) -> np.ndarray:
+    """Renders a figure.
+
+    Args:
+        figure: The figure.
+
+    Returns:
+        Pixels, uint8 of shape [height, width, 4].
+    """
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="rgba")
+    width, height = map(round, figure.get_size_inches() * figure.dpi)
+    return np.frombuffer(buffer.getvalue(), np.uint8).reshape(height, width, 4)
+
+
+def save(figure: mpl_figure.Figure, path: str | os.PathLike) -> pathlib.Path:
+    """Writes a figure as PNG, all or nothing.
+
+    Args:
+        figure: The figure.
+        path: The file to write.
+
+    Returns:
+        The file.
+    """
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return files.write_bytes(path, buffer.getvalue())
+
+
+def _axes():
+    figure = mpl_figure.Figure(figsize=(7, 4.5), dpi=120, layout="tight")
+    axes = figure.add_subplot()
+    axes.set_yscale("log")
+    axes.set_xlabel("step")
+    axes.set_ylabel("loss")
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _curve(axes, mean, sem, color, label):
+    steps = np.arange(len(mean))
+    axes.plot(steps, mean, color=color, label=label, linewidth=1.6)
+    low = np.maximum(mean - sem, mean * 0.01)
+    axes.fill_between(
+        steps, low, mean + sem, color=color, alpha=0.2, linewidth=0
+    )

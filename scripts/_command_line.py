@@ -1,0 +1,128 @@
+"""What all scripts share: the import path, quiet logs, one-line errors."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pathlib
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+# A script runs from a checkout, installed or not.
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+# TensorFlow's C++ code greets with a page of warnings about absent GPUs.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from absl import app  # noqa: E402
+from absl import flags  # noqa: E402
+from absl import logging as absl_logging  # noqa: E402
+
+
+class UsageError(Exception):
+    """The user asked for something that is not accepted."""
+
+
+def run(main: Callable[[list[str]], None]) -> None:
+    """Runs a script; an expected error is one line and exit code 1."""
+
+    def guarded(argv: list[str]) -> None:
+        # Imported here, since TensorFlow takes seconds and --help should not.
+        _quiet()
+        from l2l_tf import data
+        from l2l_tf import meta_training
+        from l2l_tf import saved_optimizer
+
+        expected = (
+            UsageError,
+            FileExistsError,
+            data.DataNotFoundError,
+            meta_training.MetaTrainingError,
+            saved_optimizer.SavedOptimizerError,
+        )
+        try:
+            if len(argv) > 1:
+                raise UsageError(
+                    f"Unexpected argument {argv[1]!r}; options are given as "
+                    "--name=value, see --help."
+                )
+            main(argv)
+        except expected as error:
+            _fail(str(error))
+        except KeyboardInterrupt:
+            _fail("Interrupted.", code=130)
+
+    logging.basicConfig(format="%(levelname)s: %(message)s")
+    absl_logging.use_absl_handler()
+    app.run(guarded, flags_parser=_parse_flags)
+
+
+def checked(build: Callable, *args, **kwargs):
+    """Calls a function whose `ValueError`s are about the user's input."""
+    try:
+        return build(*args, **kwargs)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def check_positive(*names: str) -> None:
+    """Refuses flags that are below 1."""
+    for name in names:
+        value = flags.FLAGS[name].value
+        if value < 1:
+            raise UsageError(f"--{name} must be at least 1; received {value}.")
+
+
+def build_problem(
+    name: str, options: str | Mapping[str, Any], data_dir: str | None
+):
+    """Builds the problem that `--problem` and its options describe.
+
+    Args:
+        name: The problem's name.
+        options: Its options, parsed or as text.
+        data_dir: Folder of data sets, for problems that need any.
+
+    Returns:
+        The options, parsed, and the problem.
+    """
+    from l2l_tf import options as options_lib
+    from l2l_tf.problems import registry
+
+    parsed = options
+    if isinstance(options, str):
+        parsed = checked(options_lib.parse, options, "problem_options")
+    kwargs = {}
+    if data_dir and name in registry.PROBLEMS:
+        if "data_dir" in registry.accepted_options(name):
+            kwargs["data_dir"] = data_dir
+    return parsed, checked(registry.make_problem, name, **{**parsed, **kwargs})
+
+
+def _parse_flags(argv: list[str]) -> list[str]:
+    try:
+        return flags.FLAGS(argv)
+    except flags.Error as error:
+        _fail(f"{error} See --help.")
+
+
+def _quiet() -> None:
+    """Imports TensorFlow without the banners that no setting turns off."""
+    stderr = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as null:
+            os.dup2(null.fileno(), 2)
+            import tensorflow as tf
+
+            # The search for GPUs brings the last of them.
+            tf.config.list_physical_devices()
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+    if not flags.FLAGS["verbosity"].present:
+        absl_logging.set_verbosity(absl_logging.WARNING)
+
+
+def _fail(message: str, code: int = 1) -> None:
+    print(f"Error: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,135 @@
+"""Evaluates an optimizer on fresh draws of a problem.
+
+python scripts/evaluate.py --problem=quadratic --path=quadratic
+python scripts/evaluate.py --problem=mnist --path=mnist --compare=all
+"""
+
+from __future__ import annotations
+
+import math
+import time
+
+import _command_line as command_line
+from absl import flags
+
+FLAGS = flags.FLAGS
+
+flags.DEFINE_string("problem", "simple", "The problem; as for train.py.")
+flags.DEFINE_string(
+    "problem_options", "", "Options of the problem; as for train.py."
+)
+flags.DEFINE_string(
+    "optimizer",
+    "L2L",
+    "L2L for a learned one (see --path), or sgd, momentum, nag, rmsprop, adam, "
+    "adagrad, rprop.",
+)
+flags.DEFINE_string(
+    "path",
+    None,
+    "The learned optimizer: the name of a bundled one, or the path of a "
+    "folder that train.py or export.py wrote.",
+)
+flags.DEFINE_float(
+    "learning_rate",
+    None,
+    "Learning rate of a hand-designed optimizer. Default: the best one found "
+    "by a search on validation draws.",
+)
+flags.DEFINE_string(
+    "compare",
+    "",
+    "Hand-designed optimizers to compare with, separated by commas, each with "
+    "its searched learning rate; or all.",
+)
+flags.DEFINE_integer("num_epochs", 100, "Number of runs.")
+flags.DEFINE_integer("num_steps", 100, "Updates per run.")
+flags.DEFINE_integer(
+    "search_epochs", 10, "Validation runs per learning rate of a search."
+)
+flags.DEFINE_string(
+    "split", "test", "Data to draw runs from: train, validation or test."
+)
+flags.DEFINE_integer("seed", 0, "Seed of the runs.")
+flags.DEFINE_string("data_dir", None, "Folder of prepared TFDS data sets.")
+flags.DEFINE_string("json_path", None, "Where to write the results as JSON.")
+flags.DEFINE_string("plot_path", None, "Where to draw the learning curves.")
+
+
+def main(argv: list[str]) -> None:
+    """Evaluates as the flags say."""
+    del argv
+    from l2l_tf import comparison
+    from l2l_tf import files
+    from l2l_tf import plotting
+    from l2l_tf import saved_optimizer
+    from l2l_tf.problems import base
+    from l2l_tf.rules import hand_designed
+
+    command_line.checked(base.check_split, FLAGS.split)
+    command_line.check_positive("num_epochs", "num_steps", "search_epochs")
+    _, problem = command_line.build_problem(
+        FLAGS.problem, FLAGS.problem_options, FLAGS.data_dir
+    )
+    known = list(hand_designed.RULES)
+    baselines = _names(FLAGS.compare, known)
+    name = FLAGS.optimizer.lower()
+    learned, rates = None, {}
+    if name == "l2l":
+        if FLAGS.path is None:
+            raise command_line.UsageError(
+                "--optimizer=L2L needs --path: a bundled optimizer, one of "
+                f"{saved_optimizer.bundled_names()}, or the folder of another."
+            )
+        learned = command_line.checked(
+            saved_optimizer.load, FLAGS.path, problem.parameter_names
+        )
+    elif name in known:
+        baselines = [name, *(b for b in baselines if b != name)]
+        if FLAGS.learning_rate is not None:
+            rates = {name: FLAGS.learning_rate}
+    else:
+        raise command_line.UsageError(
+            f"Unknown --optimizer={FLAGS.optimizer!r}; accepted: L2L, "
+            f"{', '.join(known)}."
+        )
+    began = time.perf_counter()
+    results = comparison.compare(
+        problem,
+        FLAGS.split,
+        FLAGS.num_steps,
+        FLAGS.num_epochs,
+        FLAGS.seed,
+        learned,
+        baselines,
+        rates,
+        FLAGS.search_epochs,
+    )
+    print(comparison.table(results))
+    first = next(iter(results["optimizers"].values()))
+    final = first["final"]
+    log_error = math.log10(final) if final > 0 else -math.inf
+    print(f"Log Mean Final Error: {log_error:.2f}")
+    print(f"Seconds: {time.perf_counter() - began:.1f}")
+    if FLAGS.json_path:
+        print(f"Results: {files.write_json(FLAGS.json_path, results)}")
+    if FLAGS.plot_path:
+        figure = plotting.comparison(results)
+        print(f"Plot: {plotting.save(figure, FLAGS.plot_path)}")
+
+
+def _names(text: str, known: list[str]) -> list[str]:
+    if text == "all":
+        return known
+    names = [name.strip().lower() for name in text.split(",") if name.strip()]
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise command_line.UsageError(
+            f"Unknown optimizers {unknown} in --compare; accepted: all, "
+            f"{', '.join(known)}."
+        )
+    return list(dict.fromkeys(names))
+
+
+if __name__ == "__main__":
+    command_line.run(main)

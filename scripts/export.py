@@ -1,0 +1,68 @@
+"""Exports the best rule of an experiment as a SavedModel.
+
+  python scripts/export.py --save_path=runs/quadratic --path=my_optimizer
+
+train.py exports when it ends; this serves a run that was stopped before, or
+one whose optimizer is to be written elsewhere.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+
+import _command_line as command_line
+from absl import flags
+
+FLAGS = flags.FLAGS
+
+flags.DEFINE_string(
+    "save_path", None, "Folder of the experiment, as given to train.py."
+)
+flags.DEFINE_string("path", None, "Folder to write the SavedModel to.")
+flags.DEFINE_bool("overwrite", False, "Replace the folder at --path.")
+flags.DEFINE_integer(
+    "test_epochs",
+    20,
+    "Test runs whose results beside the baselines' go into the metadata; 0 "
+    "for none.",
+)
+flags.DEFINE_string("data_dir", None, "Folder of prepared TFDS data sets.")
+
+
+def main(argv: list[str]) -> None:
+    """Exports as the flags say."""
+    del argv
+    from l2l_tf import experiment as experiment_lib
+
+    for name in ("save_path", "path"):
+        if FLAGS[name].value is None:
+            raise command_line.UsageError(f"--{name} is needed, see --help.")
+    config = command_line.checked(experiment_lib.read_config, FLAGS.save_path)
+    if config is None:
+        raise command_line.UsageError(
+            f"--save_path={FLAGS.save_path!r} holds no experiment; accepted: "
+            "a folder that train.py wrote."
+        )
+    _, problem = command_line.build_problem(
+        config.problem["name"], config.problem["options"], FLAGS.data_dir
+    )
+    experiment = command_line.checked(
+        experiment_lib.Experiment, FLAGS.save_path, problem, config
+    )
+    if not experiment.restore():
+        raise command_line.UsageError(
+            f"--save_path={FLAGS.save_path!r} holds no checkpoint yet; the "
+            "first follows the first validation."
+        )
+    exported = experiment.export(
+        FLAGS.path,
+        test_runs=FLAGS.test_epochs,
+        command=shlex.join(["python", *sys.argv]),
+        overwrite=FLAGS.overwrite,
+    )
+    print(f"Optimizer: {exported}")
+
+
+if __name__ == "__main__":
+    command_line.run(main)
