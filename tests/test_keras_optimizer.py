@@ -1,0 +1,267 @@
+"""Tests of l2l_tf/keras_optimizer.py."""
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from l2l_tf import keras_optimizer
+from l2l_tf import saved_optimizer
+
+LearnedOptimizer = keras_optimizer.LearnedOptimizer
+
+INPUTS = np.random.RandomState(0).randn(96, 5).astype("float32")
+TARGETS = (INPUTS[:, 0] > INPUTS[:, 1]).astype("int32")
+
+
+def _model(seed=0):
+    keras.utils.set_random_seed(seed)
+    model = keras.Sequential(
+        [
+            keras.layers.Dense(6, activation="tanh"),
+            keras.layers.BatchNormalization(),
+            keras.layers.Dense(2, activation="softmax"),
+        ]
+    )
+    model.build((None, 5))
+    return model
+
+
+def _compiled(path, **kwargs):
+    model = _model()
+    model.compile(
+        optimizer=LearnedOptimizer(path),
+        loss="sparse_categorical_crossentropy",
+        **kwargs,
+    )
+    return model
+
+
+def _fit(model, epochs=2):
+    return model.fit(
+        INPUTS,
+        TARGETS,
+        batch_size=32,
+        epochs=epochs,
+        shuffle=False,
+        verbose=0,
+    ).history["loss"]
+
+
+def _weights(model):
+    return [weight.numpy() for weight in model.trainable_variables]
+
+
+def _by_hand(path, num_steps, learning_rate=1.0):
+    """Runs the rule itself, outside of Keras's optimizers."""
+    rule = saved_optimizer.load(path)
+    model = _model()
+    loss_fn = keras.losses.SparseCategoricalCrossentropy()
+    params = [v.value for v in model.trainable_variables]
+    state = rule.initial_state(params)
+    for step in range(num_steps):
+        batch = slice(32 * (step % 3), 32 * (step % 3) + 32)
+        with tf.GradientTape() as tape:
+            loss = loss_fn(TARGETS[batch], model(INPUTS[batch], training=True))
+        gradients = tape.gradient(loss, params)
+        updates, state = rule(gradients, state)
+        for param, update in zip(params, updates, strict=True):
+            param.assign_add(learning_rate * update)
+    return _weights(model)
+
+
+@pytest.mark.parametrize(
+    "kwargs", [{}, {"jit_compile": True}, {"run_eagerly": True}]
+)
+def test_fit_follows_the_rule(kwargs, exported):
+    model = _compiled(exported, **kwargs)
+    _fit(model)
+    for ours, expected in zip(
+        _weights(model), _by_hand(exported, 6), strict=True
+    ):
+        np.testing.assert_allclose(ours, expected, rtol=1e-3, atol=1e-5)
+
+
+def test_custom_loop_follows_the_rule_scaled_by_the_learning_rate(exported):
+    model = _model()
+    optimizer = LearnedOptimizer(exported, learning_rate=0.5)
+    loss_fn = keras.losses.SparseCategoricalCrossentropy()
+
+    @tf.function
+    def step(inputs, targets):
+        with tf.GradientTape() as tape:
+            loss = loss_fn(targets, model(inputs, training=True))
+        variables = model.trainable_variables
+        optimizer.apply(tape.gradient(loss, variables), variables)
+
+    for start in (0, 32, 64):
+        step(INPUTS[start : start + 32], TARGETS[start : start + 32])
+    for ours, expected in zip(
+        _weights(model), _by_hand(exported, 3, 0.5), strict=True
+    ):
+        np.testing.assert_allclose(ours, expected, rtol=1e-3, atol=1e-5)
+    assert int(optimizer.iterations) == 3
+
+
+def test_one_call_serves_all_variables(exported, monkeypatch):
+    model = _compiled(exported, run_eagerly=True)
+    calls = []
+    rule = model.optimizer.rule
+    update = type(rule).update_columns
+
+    def counted(self, gradients, state):
+        calls.append(gradients.shape)
+        return update(self, gradients, state)
+
+    monkeypatch.setattr(type(rule), "update_columns", counted)
+    model.train_on_batch(INPUTS, TARGETS)
+    assert calls == [(1, sum(w.size for w in _weights(model)))]
+
+
+def test_several_models_have_states_of_their_own(exported):
+    alone = _compiled(exported)
+    losses = _fit(alone)
+    first, second = _compiled(exported), _compiled(exported)
+    interleaved = []
+    for _ in range(2):
+        interleaved += _fit(first, epochs=1)
+        _fit(second, epochs=1)
+    assert interleaved == losses
+
+
+def test_keras_file_resumes_on_the_same_trajectory(exported, tmp_path):
+    model = _compiled(exported)
+    _fit(model)
+    model.save(tmp_path / "model.keras")
+    restored = keras.models.load_model(tmp_path / "model.keras")
+    assert isinstance(restored.optimizer, LearnedOptimizer)
+    state = restored.optimizer.variables[2]
+    assert np.any(state.numpy() != 0)
+    assert _fit(restored) == _fit(model)
+    for a, b in zip(_weights(restored), _weights(model), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_checkpoint_resumes_on_the_same_trajectory(exported, tmp_path):
+    model = _compiled(exported)
+    _fit(model)
+    saved = tf.train.Checkpoint(model=model, optimizer=model.optimizer)
+    path = saved.save(str(tmp_path / "checkpoint"))
+    restored = _compiled(exported)
+    _fit(restored, epochs=1)
+    tf.train.Checkpoint(model=restored, optimizer=restored.optimizer).restore(
+        path
+    ).assert_consumed()
+    assert _fit(restored) == _fit(model)
+
+
+def test_checkpoint_holds_state_but_not_the_rule(exported, tmp_path):
+    model = _compiled(exported)
+    _fit(model, epochs=1)
+    path = tf.train.Checkpoint(optimizer=model.optimizer).save(
+        str(tmp_path / "checkpoint")
+    )
+    count = sum(w.size for w in _weights(model))
+    reader = tf.train.load_checkpoint(path)
+    shapes = reader.get_variable_to_shape_map().values()
+    states = [s for s in shapes if s[1:] == [count]]
+    assert sorted(states) == [[5, count], [5, count], [6, count], [6, count]]
+    assert [24, 8] not in shapes
+
+
+def test_variable_without_gradient_keeps_value_and_state(exported):
+    optimizer = LearnedOptimizer(exported)
+    variables = [
+        keras.Variable(tf.ones(shape)) for shape in ([2, 3], [4], [], [2])
+    ]
+    optimizer.build(variables)
+    gradients = [tf.ones(v.shape) for v in variables]
+    optimizer.apply(gradients, variables)
+    before = [s.numpy() for s in optimizer.variables[2:]]
+    optimizer.apply([None, gradients[1], gradients[2], None], variables)
+    after = [s.numpy() for s in optimizer.variables[2:]]
+    untouched = [*range(6), 11, 12]
+    for old, new in zip(before, after, strict=True):
+        np.testing.assert_array_equal(old[:, untouched], new[:, untouched])
+        assert np.all(np.any(old[:, 6:11] != new[:, 6:11], axis=0))
+    # All coordinates saw the same gradient, so these made one step less.
+    assert variables[0].numpy()[0, 0] != variables[1].numpy()[0]
+    np.testing.assert_array_equal(variables[1].numpy(), variables[2].numpy())
+
+
+def test_order_of_gradients_does_not_matter(exported):
+    results = []
+    for order in ([0, 1, 2], [2, 0, 1]):
+        variables = [keras.Variable(tf.ones(shape)) for shape in ([2], [], [3])]
+        optimizer = LearnedOptimizer(exported)
+        optimizer.build(variables)
+        gradients = [
+            0.1 * (i + 1) * tf.ones(v.shape) for i, v in enumerate(variables)
+        ]
+        for _ in range(2):
+            optimizer.apply(
+                [gradients[i] for i in order], [variables[i] for i in order]
+            )
+        results.append([v.numpy() for v in variables])
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_slices_of_an_embedding_count_as_dense_gradients(exported):
+    dense, sparse = (keras.Variable(tf.ones([4, 2])) for _ in range(2))
+    values, rows = tf.constant([[1.0, 2.0], [3.0, 4.0]]), tf.constant([2, 2])
+    slices = tf.IndexedSlices(values, rows, tf.constant([4, 2]))
+    for variable, gradient in (
+        (sparse, slices),
+        (dense, tf.convert_to_tensor(slices)),
+    ):
+        LearnedOptimizer(exported).apply([gradient], [variable])
+    np.testing.assert_array_equal(sparse.numpy(), dense.numpy())
+
+
+def test_learning_rate_schedule_scales_the_updates(exported):
+    schedule = keras.optimizers.schedules.PiecewiseConstantDecay(
+        [1], [1.0, 0.0]
+    )
+    variable = keras.Variable(tf.ones([3]))
+    optimizer = LearnedOptimizer(exported, learning_rate=schedule)
+    values = []
+    for _ in range(4):
+        optimizer.apply([tf.ones([3])], [variable])
+        values.append(variable.numpy())
+    assert np.all(values[0] != 1) and np.all(values[1] != values[0])
+    np.testing.assert_array_equal(values[1], values[3])
+
+
+def test_config_round_trip(exported):
+    optimizer = LearnedOptimizer(exported, learning_rate=0.25, clipnorm=1.0)
+    config = keras.optimizers.serialize(optimizer)
+    copy = keras.optimizers.deserialize(config)
+    assert isinstance(copy, LearnedOptimizer)
+    assert copy.get_config() == optimizer.get_config()
+
+
+def test_unknown_optimizer_is_refused():
+    with pytest.raises(ValueError, match="nonesuch"):
+        LearnedOptimizer("nonesuch")
+
+
+def test_sonnet_and_tfds_are_not_needed(exported):
+    program = f"""
+import sys
+for name in ("sonnet", "tensorflow_datasets", "sklearn", "matplotlib"):
+    sys.modules[name] = None
+import keras, numpy as np
+from l2l_tf import LearnedOptimizer
+model = keras.Sequential([keras.layers.Dense(1)])
+model.compile(optimizer=LearnedOptimizer({str(exported)!r}), loss="mse")
+model.fit(np.ones([8, 2]), np.ones([8, 1]), verbose=0)
+print("done")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "done", done.stderr
