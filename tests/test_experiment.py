@@ -1,0 +1,204 @@
+"""Tests of l2l_tf/experiment.py."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from l2l_tf import experiment
+from l2l_tf import meta_training
+from l2l_tf import saved_optimizer
+from l2l_tf.problems import quadratic
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SETTINGS = {
+    "num_epochs": 4,
+    "num_steps": 4,
+    "unroll_length": 2,
+    "evaluation_period": 1,
+    "evaluation_epochs": 1,
+    "log_period": 2,
+}
+
+
+def _problem():
+    return quadratic.Quadratic(num_functions=2, num_dims=2)
+
+
+def _meta_train(path, **kwargs):
+    return experiment.meta_train(
+        _problem(), path, rule={"layers": [3]}, **{**SETTINGS, **kwargs}
+    )
+
+
+def _checkpoint(folder):
+    """Returns every value in the last checkpoint, by name."""
+    reader = tf.train.load_checkpoint(str(folder / "checkpoints"))
+    return {
+        name: reader.get_tensor(name)
+        for name in reader.get_variable_to_shape_map()
+        if "VARIABLE_VALUE" in name and not name.startswith("save_counter")
+    }
+
+
+def _train_command(folder, *flags):
+    return [
+        sys.executable,
+        str(ROOT / "scripts" / "train.py"),
+        "--problem=digits",
+        f"--save_path={folder}",
+        "--num_epochs=30",
+        "--num_steps=10",
+        "--unroll_length=5",
+        "--batch_size=2",
+        "--learning_rate=0.01",
+        "--learning_rate_schedule=cosine",
+        "--evaluation_period=3",
+        "--evaluation_epochs=1",
+        "--log_period=1",
+        "--test_epochs=0",
+        *flags,
+    ]
+
+
+def _run_and_kill(command, after_epoch):
+    """Kills the process as soon as it reports an epoch; no chance to tidy."""
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True
+    ) as process:
+        for line in process.stdout:
+            if line.startswith(f"epoch {after_epoch}/"):
+                os.kill(process.pid, signal.SIGKILL)
+                break
+        process.stdout.read()
+    assert process.returncode == -signal.SIGKILL
+
+
+def test_killed_process_resumes_to_bit_identical_weights(tmp_path):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    subprocess.run(_train_command(whole), check=True, capture_output=True)
+    _run_and_kill(_train_command(broken), after_epoch=2)
+    _run_and_kill(_train_command(broken, "--resume"), after_epoch=11)
+    # Flags that are not given keep their values.
+    resume = [*_train_command(broken)[:2], f"--save_path={broken}", "--resume"]
+    done = subprocess.run(
+        [*resume, "--test_epochs=0"], check=True, capture_output=True, text=True
+    )
+    assert "Resumed after epoch 9" in done.stdout
+    expected, resumed = _checkpoint(whole), _checkpoint(broken)
+    assert len(expected) > 20 and expected.keys() == resumed.keys()
+    for name, value in expected.items():
+        np.testing.assert_array_equal(value, resumed[name], err_msg=name)
+    for a, b in zip(
+        saved_optimizer.load(whole / "optimizer").trainable_variables,
+        saved_optimizer.load(broken / "optimizer").trainable_variables,
+        strict=True,
+    ):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_meta_train_writes_an_optimizer_with_its_history(tmp_path):
+    path = _meta_train(tmp_path / "run", test_runs=1)
+    metadata = saved_optimizer.read_metadata(path)
+    assert metadata["horizon"] == 4 and metadata["training"]["num_epochs"] == 4
+    assert metadata["problem"]["name"] == "quadratic"
+    assert metadata["validation"]["loss"] > 0
+    optimizers = metadata["test"]["optimizers"]
+    assert set(optimizers) == {"L2L", *experiment.BASELINES}
+    assert optimizers["adam"]["learning_rate"] > 0
+    checkpoints = (tmp_path / "run" / "checkpoints").glob("*.index")
+    assert len(list(checkpoints)) == 3
+
+
+def test_exported_rule_is_the_best_one(tmp_path):
+    path = _meta_train(tmp_path / "run", learning_rate=0.5, num_epochs=6)
+    values = _checkpoint(tmp_path / "run")
+    best = [
+        values[f"progress/best_phi/{i}/.ATTRIBUTES/VARIABLE_VALUE"]
+        for i in range(4)
+    ]
+    exported = saved_optimizer.load(path).trainable_variables
+    for a, b in zip(exported, best, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert np.any(best[0] != values["phi/0/.ATTRIBUTES/VARIABLE_VALUE"])
+
+
+def test_resume_may_train_longer_but_not_otherwise(tmp_path):
+    path = tmp_path / "run"
+    _meta_train(path)
+    _meta_train(path, num_epochs=6, resume=True)
+    assert (
+        json.loads((path / "config.json").read_text())["settings"]["num_epochs"]
+        == 6
+    )
+    with pytest.raises(ValueError, match="learning_rate was 0.001, now 0.5"):
+        _meta_train(path, num_epochs=6, resume=True, learning_rate=0.5)
+
+
+def test_longer_training_equals_one_that_was_long_from_the_start(tmp_path):
+    _meta_train(tmp_path / "a")
+    _meta_train(tmp_path / "a", num_epochs=6, resume=True)
+    _meta_train(tmp_path / "b", num_epochs=6)
+    a, b = _checkpoint(tmp_path / "a"), _checkpoint(tmp_path / "b")
+    for name, value in a.items():
+        np.testing.assert_array_equal(value, b[name], err_msg=name)
+
+
+def test_existing_folder_is_safe(tmp_path):
+    path = tmp_path / "run"
+    _meta_train(path)
+    with pytest.raises(FileExistsError, match="--resume"):
+        _meta_train(path)
+    with pytest.raises(ValueError, match="exclude"):
+        _meta_train(path, resume=True, overwrite=True)
+    _meta_train(path, overwrite=True)
+    foreign = tmp_path / "thesis"
+    foreign.mkdir()
+    (foreign / "thesis.tex").write_text("years of work")
+    with pytest.raises(FileExistsError, match="something else"):
+        _meta_train(foreign, overwrite=True)
+    assert (foreign / "thesis.tex").read_text() == "years of work"
+
+
+def test_training_starts_from_an_exported_optimizer(tmp_path):
+    first = _meta_train(tmp_path / "first")
+    second = _meta_train(
+        tmp_path / "second",
+        initial_optimizer=str(first),
+        learning_rate=0.0,
+    )
+    for a, b in zip(
+        saved_optimizer.load(first).trainable_variables,
+        saved_optimizer.load(second).trainable_variables,
+        strict=True,
+    ):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_initial_optimizer_of_another_shape_is_refused(tmp_path, exported):
+    with pytest.raises(ValueError, match="another shape"):
+        _meta_train(tmp_path / "run", initial_optimizer=str(exported))
+
+
+def test_config_round_trip():
+    config = experiment.Config(
+        {"name": "quadratic", "options": {"num_dims": 3}},
+        {"rule": "coordinatewise"},
+        meta_training.Settings(step_weights=(0.0,) * 20 + (1.0,)),
+    )
+    text = json.dumps(config.to_json())
+    again = experiment.Config.from_json(json.loads(text))
+    assert again.to_json() == config.to_json()
+    experiment.check_same(config, again)
+    longer = dataclasses.replace(
+        config, settings=dataclasses.replace(config.settings, seed=7)
+    )
+    with pytest.raises(ValueError, match="seed was 0, now 7"):
+        experiment.check_same(config, longer)
