@@ -30,7 +30,13 @@ from l2l_tf.rules import registry
 
 BASELINES = tuple(hand_designed.RULES)
 
-_MAY_CHANGE = ("num_epochs", "log_period", "patience", "max_skips_in_a_row")
+_MAY_CHANGE = (
+    "command",
+    "settings.num_epochs",
+    "settings.log_period",
+    "settings.patience",
+    "settings.max_skips_in_a_row",
+)
 _KEPT_CHECKPOINTS = 3
 
 
@@ -44,12 +50,14 @@ class Config:
         settings: How it is trained.
         initial_optimizer: The saved optimizer whose weights training starts
             from; None for fresh ones.
+        command: The command that began the experiment.
     """
 
     problem: Mapping[str, Any]
     rule: Mapping[str, Any]
     settings: meta_training.Settings
     initial_optimizer: str | None = None
+    command: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain values."""
@@ -124,7 +132,6 @@ class Experiment:
         path: str | os.PathLike | None = None,
         test_runs: int = 0,
         baselines: Sequence[str] = BASELINES,
-        command: str = "",
         overwrite: bool = False,
     ) -> pathlib.Path:
         """Exports the best rule; phi is set to it.
@@ -135,7 +142,6 @@ class Experiment:
             test_runs: Test runs whose results go into the metadata, beside
                 those of the baselines; 0 for none.
             baselines: The hand-designed rules to compare with.
-            command: The command that trained the rule, for the metadata.
             overwrite: Whether a folder at `path` is replaced.
 
         Returns:
@@ -159,7 +165,7 @@ class Experiment:
                 "runs": settings.evaluation_epochs,
             },
             "test": None,
-            "command": command,
+            "command": self.config.command,
             "versions": versions(),
         }
         if test_runs:
@@ -181,6 +187,7 @@ class Experiment:
             settings.seed,
             self.rule,
             baselines,
+            search_runs=num_runs,
         )
         # The curves would make the metadata unreadable.
         results["optimizers"] = {
@@ -257,8 +264,7 @@ def check_same(saved: Config, asked: Config) -> None:
     changed = [
         f"{key} was {old.get(key)!r}, now {new.get(key)!r}"
         for key in sorted(old.keys() | new.keys())
-        if old.get(key) != new.get(key)
-        and key.removeprefix("settings.") not in _MAY_CHANGE
+        if old.get(key) != new.get(key) and key not in _MAY_CHANGE
     ]
     if changed:
         raise ValueError(
@@ -310,7 +316,6 @@ def run(
     log_dir: str | os.PathLike | None = None,
     test_runs: int = 0,
     baselines: Sequence[str] = BASELINES,
-    command: str = "",
     echo: Callable[[str], None] = print,
 ) -> pathlib.Path:
     """Continues or starts an experiment, trains it to the end and exports.
@@ -320,7 +325,6 @@ def run(
         log_dir: TensorBoard's folder; `logs` in the experiment's by default.
         test_runs: Test runs for the metadata, see `Experiment.export`.
         baselines: What to test beside the rule.
-        command: The command that trains, for the metadata.
         echo: Tells a person a line of text.
 
     Returns:
@@ -345,9 +349,7 @@ def run(
         f"{float(progress.best_loss):.4g} after epoch "
         f"{int(progress.best_epoch)}."
     )
-    return experiment.export(
-        test_runs=test_runs, baselines=baselines, command=command
-    )
+    return experiment.export(test_runs=test_runs, baselines=baselines)
 
 
 def complete_rule(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import pathlib
 import tempfile
@@ -39,5 +40,24 @@ def write_bytes(path: str | os.PathLike, content: bytes) -> pathlib.Path:
 
 
 def write_json(path: str | os.PathLike, value: Any) -> pathlib.Path:
-    """Writes a value as indented JSON, all or nothing."""
-    return write_bytes(path, (json.dumps(value, indent=2) + "\n").encode())
+    """Writes a value as JSON, all or nothing; see `to_json`."""
+    return write_bytes(path, to_json(value).encode())
+
+
+def to_json(value: Any) -> str:
+    """Returns a value as indented JSON; numbers that are not finite as null.
+
+    JSON has no infinity, and Python's own writer makes files that other
+    programs refuse.
+    """
+    return json.dumps(_finite(value), indent=2, allow_nan=False) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -18,6 +18,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from l2l_tf import files
 from l2l_tf import graph_check
 from l2l_tf.rules import base
 from l2l_tf.rules import columns
@@ -81,7 +82,7 @@ def read_metadata(path: str | os.PathLike) -> dict[str, Any]:
     folder = find(path)
     try:
         metadata = json.loads((folder / METADATA).read_text())
-        version, files = metadata["format_version"], metadata["files"]
+        version, digests = metadata["format_version"], metadata["files"]
     except (json.JSONDecodeError, KeyError) as error:
         raise SavedOptimizerError(
             f"{folder / METADATA} is not the metadata of a saved optimizer."
@@ -91,7 +92,7 @@ def read_metadata(path: str | os.PathLike) -> dict[str, Any]:
             f"{folder} has format version {version}; this version of l2l_tf "
             f"reads {FORMAT_VERSION}."
         )
-    for name, digest in files.items():
+    for name, digest in digests.items():
         if not (folder / name).is_file() or _sha256(folder / name) != digest:
             raise SavedOptimizerError(
                 f"{folder / name} is missing or was changed since its export: "
@@ -133,22 +134,19 @@ def export(
     try:
         temporary.chmod(0o755)
         _save(rule, temporary)
-        files = {
+        digests = {
             file.relative_to(temporary).as_posix(): _sha256(file)
             for file in sorted(temporary.rglob("*"))
             if file.is_file()
         }
-        (temporary / METADATA).write_text(
-            json.dumps(
-                {
-                    "format_version": FORMAT_VERSION,
-                    "rule": rule.config(),
-                    **metadata,
-                    "files": files,
-                },
-                indent=2,
-            )
-            + "\n"
+        files.write_json(
+            temporary / METADATA,
+            {
+                "format_version": FORMAT_VERSION,
+                "rule": rule.config(),
+                **metadata,
+                "files": digests,
+            },
         )
         _replace(temporary, target)
     finally:

@@ -87,6 +87,11 @@ def main(argv: list[str]) -> None:
     elif name in known:
         baselines = [name, *(b for b in baselines if b != name)]
         if FLAGS.learning_rate is not None:
+            if not 0 < FLAGS.learning_rate < math.inf:
+                raise command_line.UsageError(
+                    "--learning_rate must be above 0; received "
+                    f"{FLAGS.learning_rate}."
+                )
             rates = {name: FLAGS.learning_rate}
     else:
         raise command_line.UsageError(

@@ -8,9 +8,6 @@ one whose optimizer is to be written elsewhere.
 
 from __future__ import annotations
 
-import shlex
-import sys
-
 import _command_line as command_line
 from absl import flags
 
@@ -58,7 +55,6 @@ def main(argv: list[str]) -> None:
     exported = experiment.export(
         FLAGS.path,
         test_runs=FLAGS.test_epochs,
-        command=shlex.join(["python", *sys.argv]),
         overwrite=FLAGS.overwrite,
     )
     print(f"Optimizer: {exported}")

@@ -151,7 +151,6 @@ def main(argv: list[str]) -> None:
         experiment,
         log_dir=FLAGS.log_dir,
         test_runs=FLAGS.test_epochs,
-        command=shlex.join(["python", *sys.argv]),
     )
     print(f"Optimizer: {exported}")
     print(f"TensorBoard: tensorboard --logdir {FLAGS.log_dir or save_path}")
@@ -208,6 +207,7 @@ def _describe(saved):
         command_line.checked(experiment_lib.complete_rule, rule, problem),
         command_line.checked(meta_training.Settings, **settings),
         initial_optimizer,
+        saved.command if saved else shlex.join(["python", *sys.argv]),
     )
     return problem, config
 
