@@ -45,8 +45,7 @@ def comparison(results: Mapping[str, Any]) -> mpl_figure.Figure:
         The figure.
     """
     figure, axes = _axes()
-    start = []
-    ends = []
+    starts, ends = [], []
     # The learned curve is drawn last, on top.
     for name in sorted(results["optimizers"], key=lambda n: n == "L2L"):
         result = results["optimizers"][name]
@@ -59,12 +58,13 @@ def comparison(results: Mapping[str, Any]) -> mpl_figure.Figure:
         if result["learning_rate"] is not None:
             label += f", rate {result['learning_rate']:.2g}"
         _curve(axes, mean, std / np.sqrt(count), _COLORS.get(name), label)
-        start.append(mean[0])
+        starts.append(mean[0])
         ends += [mean.min()] if np.all(np.isfinite(mean)) else []
     # A diverging curve would squeeze all others into a line.
-    axes.set_ylim(min(ends, default=0.1) * 0.8, max(start) * 2.0)
+    axes.set_ylim(min(ends, default=0.1) * 0.8, max(starts) * 2.0)
     axes.set_title(f"{results['problem']}, {results['split']} split")
-    axes.legend(frameon=False, fontsize=8)
+    handles, _ = axes.get_legend_handles_labels()
+    axes.legend(handles=handles[::-1], frameon=False, fontsize=8)
     return figure
 
 

@@ -73,6 +73,7 @@ def _compare(optimizer: pathlib.Path, plot: pathlib.Path) -> pathlib.Path:
         seed=1,
         learned=saved_optimizer.load(optimizer),
         baselines=list(hand_designed.RULES),
+        search_runs=20,
     )
     print(comparison.table(results), flush=True)
     return plotting.save(plotting.comparison(results), plot)

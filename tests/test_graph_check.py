@@ -147,3 +147,49 @@ def test_a_tf1_model_is_refused(tmp_path):
         builder.save()
     with pytest.raises(ValueError, match="saved_model.pb"):
         graph_check.check(folder)
+
+
+def test_a_function_that_could_replace_another_is_searched(tmp_path):
+    # TensorFlow swaps a called function for one that says to implement the
+    # same interface on the device at hand, although nothing refers to it.
+    inner = tf.function(lambda x: x + 1.0, autograph=False)
+    _save(tmp_path / "writer", _write)
+    _save(tmp_path / "model", lambda x: inner(x) * 2.0)
+    data = (tmp_path / "writer" / "saved_model.pb").read_bytes()
+    writer = saved_model_pb2.SavedModel.FromString(data).meta_graphs[0]
+    [function] = [
+        function
+        for function in writer.graph_def.library.function
+        if any(node.op == "WriteFile" for node in function.node_def)
+    ]
+
+    def add_replacement(model):
+        functions = model.meta_graphs[0].graph_def.library.function
+        for existing in functions:
+            existing.attr["api_implements"].s = b"update"
+            existing.attr["api_preferred_device"].s = b"GPU"
+        function.attr["api_implements"].s = b"update"
+        function.attr["api_preferred_device"].s = b"CPU"
+        functions.append(function)
+
+    _edit(tmp_path / "model", add_replacement)
+    with pytest.raises(ValueError, match="saved_model.pb"):
+        graph_check.check(tmp_path / "model")
+
+
+def test_a_gradient_that_writes_a_file_is_refused(tmp_path):
+    @tf.custom_gradient
+    def function(x):
+        return x + 1.0, _write
+
+    def hide_gradient(model):
+        graph = model.meta_graphs[0]
+        [gradient] = graph.graph_def.library.registered_gradients
+        del graph.object_graph_def.concrete_functions[gradient.gradient_func]
+
+    _save(tmp_path, lambda x: function(x))
+    with pytest.raises(ValueError, match="'WriteFile'"):
+        graph_check.check(tmp_path)
+    _edit(tmp_path, hide_gradient)
+    with pytest.raises(ValueError, match="saved_model.pb"):
+        graph_check.check(tmp_path)

@@ -1,0 +1,85 @@
+"""Tests of l2l_tf/problems/quadratic.py."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from l2l_tf.problems import quadratic
+from l2l_tf.rules import registry
+
+_SEED = tf.constant([1, 2])
+
+
+def test_it_is_the_squared_norm_of_the_residual():
+    problem = quadratic.Quadratic(num_functions=3, num_dims=4, dtype="float64")
+    w, y = problem.sample_task(_SEED)
+    theta = tf.random.stateless_normal([3, 4], [3, 4], dtype=tf.float64)
+    expected = [
+        np.sum((w[i].numpy() @ theta[i].numpy() - y[i].numpy()) ** 2)
+        for i in range(3)
+    ]
+    np.testing.assert_allclose(problem.loss([theta], (w, y), ()), expected)
+
+
+def test_every_function_has_its_own_gradient():
+    problem = quadratic.Quadratic(num_functions=3, num_dims=4, dtype="float64")
+    w, y = problem.sample_task(_SEED)
+    theta = tf.random.stateless_normal([3, 4], [3, 4], dtype=tf.float64)
+    with tf.GradientTape() as tape:
+        tape.watch(theta)
+        loss = problem.loss([theta], (w, y), ())
+    expected = [
+        2 * w[i].numpy().T @ (w[i].numpy() @ theta[i].numpy() - y[i].numpy())
+        for i in range(3)
+    ]
+    np.testing.assert_allclose(tape.gradient(loss, theta), expected)
+
+
+@pytest.mark.parametrize(
+    ("sampling", "mean", "std", "low", "first_loss"),
+    [
+        ("gaussian", 0.0, 1.0, -np.inf, 10.0),
+        ("uniform", 0.5, 12**-0.5, 0.0, 10 / 3),
+    ],
+)
+def test_coefficients_are_distributed_as_announced(
+    sampling, mean, std, low, first_loss
+):
+    problem = quadratic.Quadratic(num_functions=4000, sampling=sampling)
+    task = problem.sample_task(_SEED)
+    for tensor, shape in zip(task, [(4000, 10, 10), (4000, 10)], strict=True):
+        assert tensor.shape == shape
+        assert np.mean(tensor) == pytest.approx(mean, abs=0.02)
+        assert np.std(tensor) == pytest.approx(std, rel=0.02)
+        assert np.min(tensor) >= low
+    # The paper's mean f(0), by which the two samplings are told apart.
+    zeros = [tf.zeros([4000, 10])]
+    loss = problem.loss(zeros, task, ())
+    assert np.mean(loss) == pytest.approx(first_loss, rel=0.03)
+
+
+def test_coefficients_are_independent():
+    problem = quadratic.Quadratic(num_functions=4000, num_dims=1)
+    w, y = problem.sample_task(_SEED)
+    columns = np.stack([np.ravel(w), np.ravel(y)])
+    assert abs(np.corrcoef(columns)[0, 1]) < 0.08
+
+
+@pytest.mark.parametrize("std", [0.01, 2.0])
+def test_the_start_is_gaussian(std):
+    problem = quadratic.Quadratic(num_functions=4000, initial_std=std)
+    [theta] = problem.initial_params((), _SEED)
+    assert theta.shape == (4000, 10)
+    assert np.mean(theta) == pytest.approx(0.0, abs=0.02 * std)
+    assert np.std(theta) == pytest.approx(std, rel=0.02)
+    assert np.max(theta) > 3 * std
+
+
+def test_the_default_rule_takes_the_raw_gradient():
+    config = registry.make_rule(quadratic.Quadratic().default_rule()).config()
+    assert (config["preprocessing"], config["scale"]) == ("identity", 1.0)
+
+
+def test_an_unknown_sampling_is_refused():
+    with pytest.raises(ValueError, match="'nope'.*'gaussian', 'uniform'"):
+        quadratic.Quadratic(sampling="nope")
