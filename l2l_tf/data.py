@@ -70,15 +70,16 @@ def _load_digits() -> Dataset:
 
     digits = datasets.load_digits()
     # The file is sorted by writer: without a shuffle no split would hold
-    # the hands of another.
+    # the hands of another. The splits are of one size, since a few hundred
+    # images fewer make an easier problem: they are soon learned by heart.
     order = np.random.RandomState(0).permutation(len(digits.target))
     images = digits.images[order, :, :, np.newaxis].astype(np.uint8)
     labels = digits.target[order].astype(np.int32)
     train, validation, test = (
         Images(*part, 1.0 / 16.0)
         for part in zip(
-            np.split(images, [1197, 1497]),
-            np.split(labels, [1197, 1497]),
+            np.split(images, 3),
+            np.split(labels, 3),
             strict=True,
         )
     )

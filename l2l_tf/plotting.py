@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import pathlib
 from collections.abc import Mapping
@@ -91,15 +92,18 @@ def history(logs: Mapping[str, list[float]], ylabel: str) -> mpl_figure.Figure:
     """Draws one number per epoch for several optimizers.
 
     Args:
-        logs: Values by label.
+        logs: Values by label; the first one is drawn in the learned colour.
         ylabel: What the values are.
 
     Returns:
         The figure.
     """
     figure, axes = _axes()
-    for label, values in logs.items():
-        axes.plot(range(1, len(values) + 1), values, marker="o", label=label)
+    colors = [_COLORS[name] for name in ("L2L", "adam", "rmsprop", "nag")]
+    for (label, values), color in zip(logs.items(), itertools.cycle(colors)):
+        epochs = range(1, len(values) + 1)
+        axes.plot(epochs, values, color=color, marker="o", label=label)
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel("epoch")
     axes.set_ylabel(ylabel)
     axes.legend(frameon=False)

@@ -15,7 +15,7 @@ FLAGS = flags.FLAGS
 flags.DEFINE_string("output", "demo_output", "Folder to write to.")
 flags.DEFINE_integer("num_epochs", 500, "Epochs of meta-training.")
 
-_KERAS_EPOCHS = 20
+_KERAS_EPOCHS = 10
 _ADAM_RATES = (0.001, 0.01, 0.1)
 
 
@@ -82,7 +82,8 @@ def _compare(optimizer: pathlib.Path, plot: pathlib.Path) -> pathlib.Path:
 def _train_in_keras(plot: pathlib.Path) -> pathlib.Path:
     print(
         "\n3. A Keras classifier of handwritten digits with "
-        'LearnedOptimizer("mnist"),\n   beside Adam',
+        'LearnedOptimizer("mnist"),\n   '
+        "which needs no learning rate, beside Adam with three",
         flush=True,
     )
     import keras

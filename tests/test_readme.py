@@ -52,7 +52,10 @@ def test_command_uses_flags_that_exist(command):
     assert used and set(used) <= set(known)
 
 
-@pytest.mark.parametrize("target", re.findall(r"(?:^|`)make ([a-z-]+)", README, re.M))
+TARGETS = re.findall(r"(?:^|`)make ([a-z-]+)", README, re.M)
+
+
+@pytest.mark.parametrize("target", TARGETS)
 def test_make_target_exists(target):
     makefile = (ROOT / "Makefile").read_text()
     assert re.search(rf"^{target}:", makefile, re.M)
