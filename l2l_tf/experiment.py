@@ -9,65 +9,27 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.metadata
-import json
 import os
 import pathlib
 import platform
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
 
 from l2l_tf import comparison
-from l2l_tf import files
+from l2l_tf import experiment_config as config_lib
 from l2l_tf import meta_training
 from l2l_tf import reporting
 from l2l_tf import saved_optimizer
+from l2l_tf import settings as settings_lib
 from l2l_tf.problems import base as problems
 from l2l_tf.rules import hand_designed
 from l2l_tf.rules import registry
 
 BASELINES = tuple(hand_designed.RULES)
 
-_MAY_CHANGE = (
-    "command",
-    "settings.num_epochs",
-    "settings.log_period",
-    "settings.patience",
-    "settings.max_skips_in_a_row",
-)
 _KEPT_CHECKPOINTS = 3
-
-
-@dataclasses.dataclass(frozen=True)
-class Config:
-    """All that decides what an experiment computes.
-
-    Attributes:
-        problem: `{"name": ..., "options": {...}}`.
-        rule: The rule's configuration.
-        settings: How it is trained.
-        initial_optimizer: The saved optimizer whose weights training starts
-            from; None for fresh ones.
-        command: The command that began the experiment.
-    """
-
-    problem: Mapping[str, Any]
-    rule: Mapping[str, Any]
-    settings: meta_training.Settings
-    initial_optimizer: str | None = None
-    command: str = ""
-
-    def to_json(self) -> dict[str, Any]:
-        """Returns plain values."""
-        return json.loads(json.dumps(dataclasses.asdict(self)))
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Config:
-        """Undoes `to_json`."""
-        settings = meta_training.Settings(**values["settings"])
-        return cls(**{**values, "settings": settings})
 
 
 class Experiment:
@@ -77,7 +39,7 @@ class Experiment:
         self,
         save_path: str | os.PathLike,
         problem: problems.Problem,
-        config: Config,
+        config: config_lib.Config,
     ):
         """Builds the rule and the trainer; writes nothing.
 
@@ -116,7 +78,7 @@ class Experiment:
         Args:
             reporters: Are told of every epoch, and closed at the end.
         """
-        files.write_json(self.path / "config.json", self.config.to_json())
+        config_lib.write_config(self.path, self.config)
         try:
             for report in self.trainer.train():
                 if report.validation is not None:
@@ -209,70 +171,6 @@ class Experiment:
             variable.assign(value)
 
 
-def prepare_folder(
-    save_path: str | os.PathLike, resume: bool, overwrite: bool
-) -> None:
-    """Makes sure that nothing saved is lost by accident.
-
-    Args:
-        save_path: The experiment's folder.
-        resume: Whether an experiment in it is to be continued.
-        overwrite: Whether an experiment in it is to be removed.
-
-    Raises:
-        FileExistsError: If the folder is in use and neither is asked for.
-        ValueError: If both are asked for.
-    """
-    path = pathlib.Path(save_path).expanduser()
-    if resume and overwrite:
-        raise ValueError("--resume and --overwrite exclude each other.")
-    if not path.exists() or resume:
-        return
-    if not overwrite:
-        raise FileExistsError(
-            f"--save_path={str(save_path)!r} exists; continue it with "
-            "--resume, replace it with --overwrite, or choose another path."
-        )
-    is_ours = (path / "config.json").is_file() or not any(path.iterdir())
-    if not is_ours:
-        raise FileExistsError(
-            f"--save_path={str(save_path)!r} holds something else than an "
-            "experiment and is not overwritten; choose another path."
-        )
-    shutil.rmtree(path)
-
-
-def read_config(save_path: str | os.PathLike) -> Config | None:
-    """Returns the configuration of the experiment in a folder, if any."""
-    file = pathlib.Path(save_path).expanduser() / "config.json"
-    if not file.is_file():
-        return None
-    return Config.from_json(json.loads(file.read_text()))
-
-
-def check_same(saved: Config, asked: Config) -> None:
-    """Refuses to continue an experiment as a different one.
-
-    Args:
-        saved: The configuration in the folder.
-        asked: The one to continue with; it may train longer.
-
-    Raises:
-        ValueError: If anything else differs.
-    """
-    old, new = (_flatten(config.to_json()) for config in (saved, asked))
-    changed = [
-        f"{key} was {old.get(key)!r}, now {new.get(key)!r}"
-        for key in sorted(old.keys() | new.keys())
-        if old.get(key) != new.get(key) and key not in _MAY_CHANGE
-    ]
-    if changed:
-        raise ValueError(
-            "An experiment is resumed with the settings it began with; "
-            f"changed: {'; '.join(changed)}."
-        )
-
-
 def meta_train(
     problem: problems.Problem,
     save_path: str | os.PathLike,
@@ -293,21 +191,21 @@ def meta_train(
         overwrite: Whether to replace it.
         test_runs: Test runs for the metadata, see `Experiment.export`.
         initial_optimizer: A saved optimizer to start from.
-        **settings: See `l2l_tf.meta_training.Settings`.
+        **settings: See `l2l_tf.settings_lib.Settings`.
 
     Returns:
         The folder of the exported optimizer, which `LearnedOptimizer` takes.
     """
-    config = Config(
+    config = config_lib.Config(
         {"name": problem.name, "options": {}},
         complete_rule(rule or problem.default_rule(), problem),
-        meta_training.Settings(**settings),
+        settings_lib.Settings(**settings),
         initial_optimizer,
     )
-    prepare_folder(save_path, resume, overwrite)
-    saved = read_config(save_path)
+    config_lib.prepare_folder(save_path, resume, overwrite)
+    saved = config_lib.read_config(save_path)
     if saved is not None:
-        check_same(saved, config)
+        config_lib.check_same(saved, config)
     return run(Experiment(save_path, problem, config), test_runs=test_runs)
 
 
@@ -365,13 +263,3 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {
         package: importlib.metadata.version(package) for package in packages
     }
-
-
-def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            flat |= _flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat

@@ -31,11 +31,14 @@ def main(argv: list[str]) -> None:
     """Exports as the flags say."""
     del argv
     from l2l_tf import experiment as experiment_lib
+    from l2l_tf import experiment_config
 
     for name in ("save_path", "path"):
         if FLAGS[name].value is None:
             raise command_line.UsageError(f"--{name} is needed, see --help.")
-    config = command_line.checked(experiment_lib.read_config, FLAGS.save_path)
+    config = command_line.checked(
+        experiment_config.read_config, FLAGS.save_path
+    )
     if config is None:
         raise command_line.UsageError(
             f"--save_path={FLAGS.save_path!r} holds no experiment; accepted: "

@@ -129,20 +129,24 @@ def main(argv: list[str]) -> None:
     """Trains as the flags say."""
     del argv
     from l2l_tf import experiment as experiment_lib
+    from l2l_tf import experiment_config
 
     save_path = FLAGS.save_path or f"runs/{FLAGS.problem}"
     saved = None
     if FLAGS.resume:
-        saved = command_line.checked(experiment_lib.read_config, save_path)
+        saved = command_line.checked(experiment_config.read_config, save_path)
     problem, config = _describe(saved)
     if saved is not None:
-        command_line.checked(experiment_lib.check_same, saved, config)
+        command_line.checked(experiment_config.check_same, saved, config)
     if FLAGS.test_epochs < 0:
         raise command_line.UsageError(
             f"--test_epochs must be 0 or more; received {FLAGS.test_epochs}."
         )
     command_line.checked(
-        experiment_lib.prepare_folder, save_path, FLAGS.resume, FLAGS.overwrite
+        experiment_config.prepare_folder,
+        save_path,
+        FLAGS.resume,
+        FLAGS.overwrite,
     )
     experiment = command_line.checked(
         experiment_lib.Experiment, save_path, problem, config
@@ -162,8 +166,9 @@ def _describe(saved):
     On resuming, a flag that is not given keeps the value it had.
     """
     from l2l_tf import experiment as experiment_lib
-    from l2l_tf import meta_training
+    from l2l_tf import experiment_config
     from l2l_tf import options
+    from l2l_tf import settings as settings_lib
 
     name, problem_options = FLAGS.problem, FLAGS.problem_options
     settings = {key: FLAGS[key].value for key in _SETTINGS}
@@ -202,10 +207,10 @@ def _describe(saved):
         # The seed also draws phi's initial values, unless told otherwise.
         if rule["rule"] != "routed":
             rule = {"seed": FLAGS.seed, **rule}
-    config = experiment_lib.Config(
+    config = experiment_config.Config(
         {"name": name, "options": parsed},
         command_line.checked(experiment_lib.complete_rule, rule, problem),
-        command_line.checked(meta_training.Settings, **settings),
+        command_line.checked(settings_lib.Settings, **settings),
         initial_optimizer,
         saved.command if saved else shlex.join(["python", *sys.argv]),
     )

@@ -1,6 +1,5 @@
 """Tests of l2l_tf/experiment.py."""
 
-import dataclasses
 import json
 import os
 import pathlib
@@ -13,7 +12,6 @@ import pytest
 import tensorflow as tf
 
 from l2l_tf import experiment
-from l2l_tf import meta_training
 from l2l_tf import saved_optimizer
 from l2l_tf.problems import quadratic
 
@@ -185,20 +183,3 @@ def test_training_starts_from_an_exported_optimizer(tmp_path):
 def test_initial_optimizer_of_another_shape_is_refused(tmp_path, exported):
     with pytest.raises(ValueError, match="another shape"):
         _meta_train(tmp_path / "run", initial_optimizer=str(exported))
-
-
-def test_config_round_trip():
-    config = experiment.Config(
-        {"name": "quadratic", "options": {"num_dims": 3}},
-        {"rule": "coordinatewise"},
-        meta_training.Settings(step_weights=(0.0,) * 20 + (1.0,)),
-    )
-    text = json.dumps(config.to_json())
-    again = experiment.Config.from_json(json.loads(text))
-    assert again.to_json() == config.to_json()
-    experiment.check_same(config, again)
-    longer = dataclasses.replace(
-        config, settings=dataclasses.replace(config.settings, seed=7)
-    )
-    with pytest.raises(ValueError, match="seed was 0, now 7"):
-        experiment.check_same(config, longer)

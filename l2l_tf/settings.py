@@ -1,0 +1,103 @@
+"""How to meta-train: plain values, checked."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+from l2l_tf import unroll as unroll_lib
+
+SCHEDULES = ("constant", "cosine")
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """How to meta-train. An epoch is one run of `num_steps` updates.
+
+    Attributes:
+        num_epochs: Epochs in all.
+        num_steps: Updates of the optimizee per run.
+        unroll_length: Updates per unroll; phi takes one step after each.
+        learning_rate: Adam's learning rate on phi.
+        learning_rate_schedule: `"constant"`, or `"cosine"` for a decay to
+            zero at the last epoch.
+        gradient_clip_norm: Greatest norm of the meta-gradient; None for none.
+        batch_size: Optimizees per meta-step, whose gradients are averaged.
+        second_derivatives: Whether to differentiate through the optimizee's
+            gradients.
+        step_weights: The weights w_t, see `l2l_tf.unroll.step_weights`.
+        evaluation_period: Epochs between two validations.
+        evaluation_epochs: Runs per validation.
+        log_period: Epochs between two log lines.
+        patience: Validations without a new best after which training stops;
+            None for never.
+        max_skips_in_a_row: Updates with a meta-loss that is not finite, one
+            after the other, that end training with an error.
+        seed: Seed of all randomness.
+    """
+
+    num_epochs: int = 10_000
+    num_steps: int = 100
+    unroll_length: int = 20
+    learning_rate: float = 0.001
+    learning_rate_schedule: str = "constant"
+    gradient_clip_norm: float | None = None
+    batch_size: int = 1
+    second_derivatives: bool = False
+    step_weights: str | tuple[float, ...] = "constant"
+    evaluation_period: int = 1_000
+    evaluation_epochs: int = 20
+    log_period: int = 100
+    patience: int | None = None
+    max_skips_in_a_row: int = 100
+    seed: int = 0
+
+    def __post_init__(self):
+        """Refuses what makes no sense."""
+        for name in (
+            "num_epochs",
+            "num_steps",
+            "unroll_length",
+            "batch_size",
+            "evaluation_period",
+            "evaluation_epochs",
+            "log_period",
+            "max_skips_in_a_row",
+        ):
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"{name} must be at least 1; received "
+                    f"{getattr(self, name)}."
+                )
+        if self.num_steps % self.unroll_length:
+            raise ValueError(
+                "num_steps must be a multiple of unroll_length; received "
+                f"{self.num_steps} and {self.unroll_length}."
+            )
+        if self.learning_rate_schedule not in SCHEDULES:
+            raise ValueError(
+                f"Unknown learning_rate_schedule "
+                f"{self.learning_rate_schedule!r}; accepted: {list(SCHEDULES)}."
+            )
+        if not 0 <= self.learning_rate < math.inf:
+            raise ValueError(
+                f"learning_rate must be 0 or more; received "
+                f"{self.learning_rate}."
+            )
+        if self.gradient_clip_norm is not None and self.gradient_clip_norm <= 0:
+            raise ValueError(
+                f"gradient_clip_norm must be above 0; received "
+                f"{self.gradient_clip_norm}."
+            )
+        if self.patience is not None and self.patience < 1:
+            raise ValueError(
+                f"patience must be at least 1; received {self.patience}."
+            )
+        unroll_lib.step_weights(self.step_weights, self.unroll_length)
+
+    def learning_rate_at(self, epoch: int) -> float:
+        """Returns Adam's learning rate during an epoch, counted from 0."""
+        if self.learning_rate_schedule == "constant":
+            return self.learning_rate
+        phase = math.pi * epoch / self.num_epochs
+        return self.learning_rate * 0.5 * (1.0 + math.cos(phase))
