@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from l2l_tf import metadata as metadata_lib
 from l2l_tf import saved_optimizer
 from l2l_tf.rules import columns
 
@@ -56,7 +57,7 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
         self._optimizer = os.fspath(optimizer)
         rule = saved_optimizer.load(self._optimizer)
         if not isinstance(rule, columns.ColumnwiseRule):
-            raise saved_optimizer.SavedOptimizerError(
+            raise metadata_lib.SavedOptimizerError(
                 f"{self._optimizer!r} holds several rules for the parameters "
                 f"of one problem, {rule.config()}; accepted: an optimizer "
                 "with one rule for all variables."

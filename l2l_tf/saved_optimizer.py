@@ -7,7 +7,6 @@ a routed rule holds one such folder for each of its learned rules.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import pathlib
@@ -18,87 +17,12 @@ from typing import Any
 
 import tensorflow as tf
 
-from l2l_tf import files
 from l2l_tf import graph_check
+from l2l_tf import metadata as metadata_lib
 from l2l_tf.rules import base
 from l2l_tf.rules import columns
 from l2l_tf.rules import hand_designed
 from l2l_tf.rules import routed
-
-METADATA = "metadata.json"
-FORMAT_VERSION = 1
-
-_HERE = pathlib.Path(__file__).resolve().parent
-# Installed, the bundled optimizers lie inside the package; in a checkout,
-# beside it.
-_BUNDLED = (_HERE / "saved_optimizers", _HERE.parent / "saved_optimizers")
-
-
-class SavedOptimizerError(ValueError):
-    """A saved optimizer is missing, damaged or not to be trusted."""
-
-
-def bundled_names() -> list[str]:
-    """Returns the names of the optimizers that come with the package."""
-    return sorted(
-        {
-            path.parent.name
-            for folder in _BUNDLED
-            for path in folder.glob(f"*/{METADATA}")
-        }
-    )
-
-
-def find(optimizer: str | os.PathLike) -> pathlib.Path:
-    """Returns the folder of a saved optimizer.
-
-    Args:
-        optimizer: The name of a bundled optimizer, or a path.
-
-    Raises:
-        SavedOptimizerError: If there is none.
-    """
-    candidates = [pathlib.Path(optimizer).expanduser()]
-    candidates += [folder / optimizer for folder in _BUNDLED]
-    for path in candidates:
-        if (path / METADATA).is_file():
-            return path
-    raise SavedOptimizerError(
-        f"No saved optimizer {str(optimizer)!r}; accepted: the name of a "
-        f"bundled one, {bundled_names()}, or the path of a folder that "
-        f"training or scripts/export.py wrote (it holds {METADATA})."
-    )
-
-
-def read_metadata(path: str | os.PathLike) -> dict[str, Any]:
-    """Returns a saved optimizer's metadata, after checking all its files.
-
-    Args:
-        path: A name or a path, see `find`.
-
-    Raises:
-        SavedOptimizerError: If a file is missing or was changed.
-    """
-    folder = find(path)
-    try:
-        metadata = json.loads((folder / METADATA).read_text())
-        version, digests = metadata["format_version"], metadata["files"]
-    except (json.JSONDecodeError, KeyError) as error:
-        raise SavedOptimizerError(
-            f"{folder / METADATA} is not the metadata of a saved optimizer."
-        ) from error
-    if version != FORMAT_VERSION:
-        raise SavedOptimizerError(
-            f"{folder} has format version {version}; this version of l2l_tf "
-            f"reads {FORMAT_VERSION}."
-        )
-    for name, digest in digests.items():
-        if not (folder / name).is_file() or _sha256(folder / name) != digest:
-            raise SavedOptimizerError(
-                f"{folder / name} is missing or was changed since its export: "
-                "its SHA-256 differs from the metadata's. Export it again."
-            )
-    return metadata
 
 
 def export(
@@ -127,6 +51,11 @@ def export(
         raise FileExistsError(
             f"{target} exists; remove it, choose another path, or overwrite."
         )
+    if target.exists() and not _is_replaceable(target):
+        raise FileExistsError(
+            f"{target} is not a saved optimizer and is not overwritten; "
+            "choose another path."
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = pathlib.Path(
         tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent)
@@ -134,20 +63,7 @@ def export(
     try:
         temporary.chmod(0o755)
         _save(rule, temporary)
-        digests = {
-            file.relative_to(temporary).as_posix(): _sha256(file)
-            for file in sorted(temporary.rglob("*"))
-            if file.is_file()
-        }
-        files.write_json(
-            temporary / METADATA,
-            {
-                "format_version": FORMAT_VERSION,
-                "rule": rule.config(),
-                **metadata,
-                "files": digests,
-            },
-        )
+        metadata_lib.write(temporary, {"rule": rule.config(), **metadata})
         _replace(temporary, target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -160,7 +76,7 @@ def load(
     """Loads a rule that gives the same updates as the one exported.
 
     Args:
-        path: A name or a path, see `find`.
+        path: A name or a path, see `l2l_tf.metadata.find`.
         parameter_names: Names of the optimizee's parameters; only a routed
             rule needs them.
 
@@ -170,8 +86,8 @@ def load(
     Raises:
         SavedOptimizerError: If it is missing, damaged or not to be trusted.
     """
-    folder = find(path)
-    return _load(folder, read_metadata(folder)["rule"], parameter_names)
+    folder = metadata_lib.find(path)
+    return _load(folder, metadata_lib.read(folder)["rule"], parameter_names)
 
 
 class RestoredRule(columns.ColumnwiseRule):
@@ -183,7 +99,7 @@ class RestoredRule(columns.ColumnwiseRule):
         try:
             graph_check.check(folder)
         except ValueError as error:
-            raise SavedOptimizerError(str(error)) from error
+            raise metadata_lib.SavedOptimizerError(str(error)) from error
         self._config_json = json.dumps(dict(config))
         self._module = tf.saved_model.load(str(folder))
         self.weights = self._module.weights
@@ -264,6 +180,13 @@ def _route_folder(folder: pathlib.Path, index: int) -> pathlib.Path:
     return folder / "routes" / str(index)
 
 
+def _is_replaceable(target: pathlib.Path) -> bool:
+    """Returns whether overwriting a path loses a saved optimizer at most."""
+    return target.is_dir() and (
+        (target / metadata_lib.METADATA).is_file() or not any(target.iterdir())
+    )
+
+
 def _replace(source: pathlib.Path, target: pathlib.Path) -> None:
     """Puts a folder in another's place; the old one is gone last."""
     if not target.exists():
@@ -275,7 +198,3 @@ def _replace(source: pathlib.Path, target: pathlib.Path) -> None:
     os.rename(target, old / target.name)
     os.rename(source, target)
     shutil.rmtree(old)
-
-
-def _sha256(file: pathlib.Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()

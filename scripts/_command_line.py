@@ -31,14 +31,14 @@ def run(main: Callable[[list[str]], None]) -> None:
         _quiet()
         from l2l_tf import data
         from l2l_tf import meta_training
-        from l2l_tf import saved_optimizer
+        from l2l_tf import metadata as metadata_lib
 
         expected = (
             UsageError,
             FileExistsError,
             data.DataNotFoundError,
             meta_training.MetaTrainingError,
-            saved_optimizer.SavedOptimizerError,
+            metadata_lib.SavedOptimizerError,
         )
         try:
             if len(argv) > 1:

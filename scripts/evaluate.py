@@ -61,6 +61,7 @@ def main(argv: list[str]) -> None:
     del argv
     from l2l_tf import comparison
     from l2l_tf import files
+    from l2l_tf import metadata as metadata_lib
     from l2l_tf import plotting
     from l2l_tf import saved_optimizer
     from l2l_tf.problems import base
@@ -79,7 +80,7 @@ def main(argv: list[str]) -> None:
         if FLAGS.path is None:
             raise command_line.UsageError(
                 "--optimizer=L2L needs --path: a bundled optimizer, one of "
-                f"{saved_optimizer.bundled_names()}, or the folder of another."
+                f"{metadata_lib.bundled_names()}, or the folder of another."
             )
         learned = command_line.checked(
             saved_optimizer.load, FLAGS.path, problem.parameter_names

@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 
 from l2l_tf import experiment
+from l2l_tf import metadata as metadata_lib
 from l2l_tf import saved_optimizer
 from l2l_tf.problems import quadratic
 
@@ -104,7 +105,7 @@ def test_killed_process_resumes_to_bit_identical_weights(tmp_path):
 
 def test_meta_train_writes_an_optimizer_with_its_history(tmp_path):
     path = _meta_train(tmp_path / "run", test_runs=1)
-    metadata = saved_optimizer.read_metadata(path)
+    metadata = metadata_lib.read(path)
     assert metadata["horizon"] == 4 and metadata["training"]["num_epochs"] == 4
     assert metadata["problem"]["name"] == "quadratic"
     assert metadata["validation"]["loss"] > 0

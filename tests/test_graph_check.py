@@ -38,9 +38,7 @@ def _write_in_while_body(x):
 
 
 def _write_in_while_condition(x):
-    return tf.while_loop(
-        lambda y: _write(y) < 1.0, lambda y: [y + 1.0], [x]
-    )[0]
+    return tf.while_loop(lambda y: _write(y) < 1.0, lambda y: [y + 1.0], [x])[0]
 
 
 def _write_in_a_branch(x):

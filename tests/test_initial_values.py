@@ -11,10 +11,10 @@ import tensorflow as tf
 from l2l_tf import randomness
 from l2l_tf.problems import initial_values
 
-_SHAPES = {"dense": (400, 300), "convolution": (5, 5, 40, 30)}
+_SHAPES = (400, 300), (5, 5, 40, 30)  # Of a dense layer and a convolution.
 
 
-def _draw(kind, seed=0, shapes=tuple(_SHAPES.values())):
+def _draw(kind, seed=0, shapes=_SHAPES):
     """Weights of the shapes, and biases."""
     w_init, b_init = initial_values.initializers(
         kind, randomness.run_seed(seed, "train", 0)
@@ -54,8 +54,8 @@ def test_the_deviation_is_log_uniform_in_the_range():
 def test_module_draws_as_sonnets_layers():
     weights, [biases] = _draw("module")
     twins = [
-        snt.Linear(_SHAPES["dense"][1]),
-        snt.Conv2D(_SHAPES["convolution"][3], 5),
+        snt.Linear(_SHAPES[0][-1]),
+        snt.Conv2D(_SHAPES[1][-1], 5),
     ]
     inputs = [tf.zeros([1, 400]), tf.zeros([1, 5, 5, 40])]
     for values, twin, data in zip(weights, twins, inputs, strict=True):
@@ -104,7 +104,16 @@ def test_the_type_is_the_one_asked_for():
 
 @pytest.mark.parametrize(
     "kind",
-    ["nope", -0.1, math.nan, [0.1], [0.0, 1.0], [1.0, 0.1], [0.1, 0.2, 0.3], None],
+    [
+        "nope",
+        -0.1,
+        math.nan,
+        [0.1],
+        [0.0, 1.0],
+        [1.0, 0.1],
+        [0.1, 0.2, 0.3],
+        None,
+    ],
 )
 def test_what_is_no_distribution_is_refused(kind):
     with pytest.raises(ValueError, match="initial values.*'glorot_uniform'"):

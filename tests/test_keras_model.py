@@ -72,9 +72,7 @@ def test_an_unroll_is_what_kerass_own_training_computes():
     problem = _classifier()
     start, losses, run = _unroll(problem, 5, 0.5)
     model = _CLASSIFIER()
-    model.compile(
-        keras.optimizers.SGD(0.5), "sparse_categorical_crossentropy"
-    )
+    model.compile(keras.optimizers.SGD(0.5), "sparse_categorical_crossentropy")
     model.build([None, 4])
     for variable, value in zip(
         [*model.trainable_variables, *model.non_trainable_variables],
@@ -140,7 +138,9 @@ def test_a_models_own_initialisers_draw_its_parameters():
 
 def test_equal_layers_are_drawn_independently_and_by_seed():
     problem = _regression(
-        lambda: layers.Dense(4), lambda: layers.Dense(4), lambda: layers.Dense(1)
+        lambda: layers.Dense(4),
+        lambda: layers.Dense(4),
+        lambda: layers.Dense(1),
     )
     first = problem.initial_params((), _SEED)
     again = problem.initial_params((), _SEED)

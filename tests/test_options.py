@@ -9,10 +9,10 @@ from l2l_tf import options
     ("text", "expected"),
     [
         ("", {}),
-        ('{"layers": [20, 20], "scale": 0.1}', {"layers": [20, 20], "scale": 0.1}),
-        ("layers=[20,20],scale=0.1", {"layers": [20, 20], "scale": 0.1}),
+        ('{"a": [2, 3], "b": 0.1}', {"a": [2, 3], "b": 0.1}),
+        ("a=[2,3],b=0.1", {"a": [2, 3], "b": 0.1}),
         (" a = 1 , b = x y ", {"a": 1, "b": "x y"}),
-        ("a=true,b=null,c=1e-3,d=-2", {"a": True, "b": None, "c": 1e-3, "d": -2}),
+        ("a=true,b=null,c=-1e-3", {"a": True, "b": None, "c": -1e-3}),
         ("a=relu", {"a": "relu"}),
         ('a="1"', {"a": "1"}),
         ("a=", {"a": ""}),
@@ -21,7 +21,7 @@ from l2l_tf import options
         ('a={"b": [1, {"c": 2}]},d=3', {"a": {"b": [1, {"c": 2}]}, "d": 3}),
         ('a="x,y",b="[",c=1', {"a": "x,y", "b": "[", "c": 1}),
     ],
-)  # fmt: skip
+)
 def test_options_are_parsed(text, expected):
     assert options.parse(text, "flag") == expected
 

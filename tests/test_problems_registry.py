@@ -71,7 +71,7 @@ def test_accepted_options_are_all_but_name_and_split():
         ("digits", {"split": "nope"}, "'nope'.*'validation'"),
         ("image_classification", {}, "'image_classification'.*dataset"),
         ("ensemble", {}, "'ensemble'.*problems"),
-        ("ensemble", {"problems": ["simple"]}, '"problem": name.*\'simple\''),
+        ("ensemble", {"problems": ["simple"]}, "\"problem\": name.*'simple'"),
         ("ensemble", {"problems": [{"problem": "nope"}]}, "'nope'"),
         (
             "ensemble",

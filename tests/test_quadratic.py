@@ -5,7 +5,6 @@ import pytest
 import tensorflow as tf
 
 from l2l_tf.problems import quadratic
-from l2l_tf.rules import registry
 
 _SEED = tf.constant([1, 2])
 
@@ -73,11 +72,6 @@ def test_the_start_is_gaussian(std):
     assert np.mean(theta) == pytest.approx(0.0, abs=0.02 * std)
     assert np.std(theta) == pytest.approx(std, rel=0.02)
     assert np.max(theta) > 3 * std
-
-
-def test_the_default_rule_takes_the_raw_gradient():
-    config = registry.make_rule(quadratic.Quadratic().default_rule()).config()
-    assert (config["preprocessing"], config["scale"]) == ("identity", 1.0)
 
 
 def test_an_unknown_sampling_is_refused():

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from l2l_tf import metadata as metadata_lib
 from l2l_tf import saved_optimizer
 from l2l_tf.rules import registry
 
@@ -127,7 +128,7 @@ def test_damaged_file_is_refused(damage, exported, tmp_path):
         content = bytearray(file.read_bytes())
         content[len(content) // 2] ^= 1
         file.write_bytes(content)
-    with pytest.raises(saved_optimizer.SavedOptimizerError, match="SHA-256"):
+    with pytest.raises(metadata_lib.SavedOptimizerError, match="SHA-256"):
         saved_optimizer.load(copy)
 
 
@@ -144,14 +145,14 @@ def test_program_that_writes_files_is_refused(exported, tmp_path):
     # Someone who changes a program can change its digest, too.
     metadata["files"] = {}
     (copy / "metadata.json").write_text(json.dumps(metadata))
-    with pytest.raises(saved_optimizer.SavedOptimizerError, match="WriteFile"):
+    with pytest.raises(metadata_lib.SavedOptimizerError, match="WriteFile"):
         saved_optimizer.load(copy)
 
 
 def test_unknown_optimizer_is_refused_with_the_bundled_names():
-    with pytest.raises(saved_optimizer.SavedOptimizerError) as error:
+    with pytest.raises(metadata_lib.SavedOptimizerError) as error:
         saved_optimizer.load("nonesuch")
-    for name in saved_optimizer.bundled_names():
+    for name in metadata_lib.bundled_names():
         assert name in str(error.value)
 
 
@@ -160,7 +161,7 @@ def test_other_format_version_is_refused(exported, tmp_path):
     metadata = json.loads((copy / "metadata.json").read_text())
     metadata["format_version"] = 99
     (copy / "metadata.json").write_text(json.dumps(metadata))
-    with pytest.raises(saved_optimizer.SavedOptimizerError, match="99"):
+    with pytest.raises(metadata_lib.SavedOptimizerError, match="99"):
         saved_optimizer.load(copy)
 
 
@@ -174,6 +175,15 @@ def test_existing_folder_is_replaced_only_when_asked(tmp_path):
     saved_optimizer.export(second, path, {}, overwrite=True)
     assert saved_optimizer.load(path).config()["layers"] == [3]
     assert [p.name for p in tmp_path.iterdir()] == ["rule"]
+
+
+def test_folder_of_something_else_is_never_replaced(tmp_path):
+    rule = registry.make_rule({"layers": [2]})
+    (tmp_path / "thesis.tex").write_text("years of work")
+    for path in (tmp_path, tmp_path / "thesis.tex"):
+        with pytest.raises(FileExistsError, match="not a saved optimizer"):
+            saved_optimizer.export(rule, path, {}, overwrite=True)
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
 
 
 def test_failed_export_leaves_the_old_one(tmp_path):
@@ -191,12 +201,12 @@ def test_hand_designed_rule_is_not_exported(tmp_path):
         saved_optimizer.export(rule, tmp_path / "rule", {})
 
 
-@pytest.mark.parametrize("name", saved_optimizer.bundled_names())
+@pytest.mark.parametrize("name", metadata_lib.bundled_names())
 def test_bundled_optimizer_is_small_complete_and_says_how_it_was_made(name):
-    folder = saved_optimizer.find(name)
+    folder = metadata_lib.find(name)
     size = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
     assert size < 1_000_000
-    metadata = saved_optimizer.read_metadata(name)
+    metadata = metadata_lib.read(name)
     assert metadata["command"].startswith("python scripts/train.py")
     assert {"adam", "sgd", "L2L"} <= set(metadata["test"]["optimizers"])
     assert "tensorflow" in metadata["versions"]
@@ -207,4 +217,4 @@ def test_bundled_optimizer_is_small_complete_and_says_how_it_was_made(name):
 
 def test_the_three_promised_optimizers_are_bundled():
     promised = {"quadratic", "digits", "mnist"}
-    assert promised <= set(saved_optimizer.bundled_names())
+    assert promised <= set(metadata_lib.bundled_names())

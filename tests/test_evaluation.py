@@ -1,0 +1,144 @@
+"""Tests of l2l_tf/evaluation.py."""
+
+import copy
+import json
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from l2l_tf import evaluation
+from l2l_tf import randomness
+from l2l_tf import unroll
+from l2l_tf.problems import image_classification
+from l2l_tf.problems import quadratic
+from l2l_tf.rules import hand_designed
+from l2l_tf.rules import learned
+
+_QUADRATIC = quadratic.Quadratic(num_functions=3, num_dims=4)
+_DIGITS = image_classification.ImageClassification(
+    "digits", hidden_layers=[], batch_size=4, initial_values=0.5
+)
+# Most tests have no need of XLA, which takes seconds to compile.
+_PLAIN_QUADRATIC, _PLAIN_DIGITS = map(copy.copy, (_QUADRATIC, _DIGITS))
+_PLAIN_QUADRATIC.jit_compile = _PLAIN_DIGITS.jit_compile = False
+
+
+def _curves(make_rule, problem, num_runs=2, rate=0.01, seed=0, num_steps=5):
+    recorder = evaluation.Recorder(make_rule, problem, num_steps)
+    return recorder.curves(seed, num_runs, rate)
+
+
+@pytest.mark.parametrize("problem", [_PLAIN_QUADRATIC, _PLAIN_DIGITS])
+def test_all_rules_see_the_same_functions_starts_and_minibatches(problem):
+    rule = learned.CoordinatewiseDeepLSTM(layers=[2])
+    still = learned.CoordinatewiseDeepLSTM(layers=[2], scale=0.0)
+    sgd = _curves(hand_designed.SGD, problem)
+    lstm = _curves(lambda rate: rule, problem)
+    np.testing.assert_allclose(sgd[:, 0], lstm[:, 0], rtol=1e-6)
+    assert not np.any(sgd[:, 1:] == lstm[:, 1:])
+    # Where no rule moves, what remains is the same function at the same
+    # start, on the same minibatches.
+    np.testing.assert_allclose(
+        _curves(hand_designed.Adam, problem, rate=0.0),
+        _curves(lambda rate: still, problem),
+        rtol=1e-6,
+    )
+
+
+@pytest.mark.parametrize("problem", [_QUADRATIC, _DIGITS])
+def test_curves_are_those_of_unrolls(problem):
+    rule = hand_designed.Momentum(0.01)
+
+    @tf.function
+    def losses(seed):
+        start = unroll.start(rule, problem, seed)
+        return unroll.unroll(rule, problem, start, 5)[0]
+
+    expected = [
+        curve
+        for index in range(2)
+        for curve in np.reshape(
+            losses(randomness.run_seed(7, "train", index)), [6, -1]
+        ).T
+    ]
+    curves = _curves(hand_designed.Momentum, problem, seed=7)
+    np.testing.assert_allclose(curves, expected, rtol=1e-4)
+
+
+def test_every_run_and_function_has_a_curve():
+    assert _curves(hand_designed.SGD, _PLAIN_QUADRATIC).shape == (6, 6)
+    assert _curves(hand_designed.SGD, _PLAIN_DIGITS).shape == (2, 6)
+
+
+def test_runs_differ_by_index_seed_and_split_but_not_by_their_number():
+    three = _curves(hand_designed.SGD, _PLAIN_DIGITS, 3)
+    assert len(set(three[:, 0])) == 3
+    np.testing.assert_array_equal(
+        _curves(hand_designed.SGD, _PLAIN_DIGITS), three[:2]
+    )
+    for other in (
+        _curves(hand_designed.SGD, _PLAIN_DIGITS, 3, seed=1),
+        _curves(hand_designed.SGD, _PLAIN_DIGITS.with_split("test"), 3),
+    ):
+        assert not np.any(other == three)
+
+
+def test_one_recorder_serves_all_rates_and_the_present_weights():
+    rule = learned.CoordinatewiseDeepLSTM(layers=[2])
+    traces = []
+
+    def make_rule(rate):
+        traces.append(rate)
+        return rule
+
+    recorder = evaluation.Recorder(make_rule, _PLAIN_QUADRATIC, 5)
+    before = recorder.curves(0, 1, 0.1)
+    for variable in rule.trainable_variables:
+        variable.assign(-variable)
+    after = recorder.curves(0, 1, 0.2)
+    assert len(traces) == 1
+    np.testing.assert_array_equal(before[:, 0], after[:, 0])
+    assert not np.any(before[:, 2:] == after[:, 2:])
+
+
+def test_the_learning_rate_reaches_the_rule():
+    recorder = evaluation.Recorder(hand_designed.SGD, _PLAIN_QUADRATIC, 5)
+    low, high = (recorder.curves(0, 1, rate) for rate in (1e-4, 1e-2))
+    assert np.all(high[:, -1] < low[:, -1])
+
+
+@pytest.mark.parametrize(
+    ("num_steps", "tail"), [(1, 1), (9, 1), (10, 1), (11, 2), (100, 10)]
+)
+def test_the_late_loss_is_the_mean_of_the_last_tenth(num_steps, tail):
+    curves = np.random.default_rng(0).normal(size=(3, num_steps + 1))
+    expected = np.mean([curve[num_steps + 1 - tail :] for curve in curves])
+    assert evaluation.late_loss(curves) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_the_late_loss_is_infinite_if_a_late_value_is_not_finite(bad):
+    curves = np.ones([3, 101])
+    curves[1, 90] = bad
+    assert evaluation.late_loss(curves) == 1.0
+    curves[1, 91] = bad
+    assert evaluation.late_loss(curves) == math.inf
+
+
+def test_a_summary_describes_the_curves():
+    curves = np.random.default_rng(0).normal(size=(4, 6)).astype("float32")
+    summary = evaluation.summarize(curves, 0.1)
+    assert json.loads(json.dumps(summary)) == summary
+    assert summary["learning_rate"] == 0.1
+    for step in range(6):
+        values = curves[:, step].astype("float64")
+        assert summary["mean"][step] == pytest.approx(values.mean(), abs=1e-6)
+        assert summary["std"][step] == pytest.approx(values.std(), abs=1e-6)
+    assert summary["final"] == pytest.approx(summary["mean"][-1])
+    assert summary["final_sem"] == pytest.approx(summary["std"][-1] / 2)
+    assert summary["mean_over_steps"] == pytest.approx(
+        np.mean(summary["mean"]), abs=1e-6
+    )
+    assert evaluation.summarize(curves, None)["learning_rate"] is None
