@@ -34,25 +34,34 @@ def parse(text: str, flag: str) -> dict[str, Any]:
     options: dict[str, Any] = {}
     for pair in _split(text):
         key, equals, value = pair.partition("=")
-        if not equals or not key.strip():
-            raise ValueError(
-                f"--{flag} takes a JSON object or key=value pairs separated "
-                f"by commas; received {pair!r} in {text!r}."
-            )
-        *parents, name = key.strip().split(".")
-        target = options
+        *parents, name = (part.strip() for part in key.split("."))
+        target: Any = options
         for parent in parents:
             target = target.setdefault(parent, {})
+            if not isinstance(target, dict):
+                break
+        is_nested = isinstance(target, dict)
+        if not (equals and name and all(parents) and is_nested):
+            raise _refusal(flag, pair, text)
         target[name] = _value(value.strip())
     return options
 
 
+def _refusal(flag: str, pair: str, text: str) -> ValueError:
+    return ValueError(
+        f"--{flag} takes a JSON object or key=value pairs separated by "
+        f"commas; received {pair!r} in {text!r}."
+    )
+
+
 def _split(text: str) -> list[str]:
-    """Splits at commas that are not inside brackets or braces."""
-    parts, depth = [""], 0
+    """Splits at commas that are not inside brackets, braces or quotes."""
+    parts, depth, quoted = [""], 0, False
     for character in text:
-        depth += (character in "[{") - (character in "]}")
-        if character == "," and depth == 0:
+        quoted ^= character == '"'
+        if not quoted:
+            depth += (character in "[{") - (character in "]}")
+        if character == "," and depth == 0 and not quoted:
             parts.append("")
         else:
             parts[-1] += character
