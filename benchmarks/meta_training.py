@@ -101,7 +101,7 @@ def _variants(problem, rule):
         return unroll.unroll(rule, problem, run, _NUM_STEPS)[0]
 
     plain = tf.function(forward)
-    compiled = tf.function(forward, jit_compile=problem.jit_compile)
+    compiled = tf.function(forward, jit_compile=True)
 
     def train(seed):
         run = start(seed)

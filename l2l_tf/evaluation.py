@@ -45,9 +45,8 @@ class Recorder:
 
         self._split = problem.split
         # Many recorders, each with one trace of its own: not a retracing.
-        self._run = tf.function(
-            run, jit_compile=problem.jit_compile, reduce_retracing=True
-        )
+        # Not compiled by XLA, which would draw other random numbers.
+        self._run = tf.function(run, reduce_retracing=True)
 
     def curves(
         self, seed: int, num_runs: int, learning_rate: float = 1.0

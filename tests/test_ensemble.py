@@ -124,11 +124,6 @@ def test_the_split_is_that_of_all_problems():
     assert [p.split for p in (problem, *problem.problems)] == ["test"] * 3
 
 
-def test_xla_compiles_it_only_if_it_compiles_all():
-    assert ensemble.Ensemble([simple.Simple()] * 2).jit_compile
-    assert not ensemble.Ensemble([simple.Simple(), _batch_norm()]).jit_compile
-
-
 def test_problems_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="2 problems and 1 weights"):
         ensemble.Ensemble([simple.Simple()] * 2, [1.0])

@@ -1,6 +1,5 @@
 """Tests of l2l_tf/evaluation.py."""
 
-import copy
 import json
 import math
 
@@ -20,9 +19,6 @@ _QUADRATIC = quadratic.Quadratic(num_functions=3, num_dims=4)
 _DIGITS = image_classification.ImageClassification(
     "digits", hidden_layers=[], batch_size=4, initial_values=0.5
 )
-# Most tests have no need of XLA, which takes seconds to compile.
-_PLAIN_QUADRATIC, _PLAIN_DIGITS = map(copy.copy, (_QUADRATIC, _DIGITS))
-_PLAIN_QUADRATIC.jit_compile = _PLAIN_DIGITS.jit_compile = False
 
 
 def _curves(make_rule, problem, num_runs=2, rate=0.01, seed=0, num_steps=5):
@@ -30,7 +26,7 @@ def _curves(make_rule, problem, num_runs=2, rate=0.01, seed=0, num_steps=5):
     return recorder.curves(seed, num_runs, rate)
 
 
-@pytest.mark.parametrize("problem", [_PLAIN_QUADRATIC, _PLAIN_DIGITS])
+@pytest.mark.parametrize("problem", [_QUADRATIC, _DIGITS])
 def test_all_rules_see_the_same_functions_starts_and_minibatches(problem):
     rule = learned.CoordinatewiseDeepLSTM(layers=[2])
     still = learned.CoordinatewiseDeepLSTM(layers=[2], scale=0.0)
@@ -68,19 +64,19 @@ def test_curves_are_those_of_unrolls(problem):
 
 
 def test_every_run_and_function_has_a_curve():
-    assert _curves(hand_designed.SGD, _PLAIN_QUADRATIC).shape == (6, 6)
-    assert _curves(hand_designed.SGD, _PLAIN_DIGITS).shape == (2, 6)
+    assert _curves(hand_designed.SGD, _QUADRATIC).shape == (6, 6)
+    assert _curves(hand_designed.SGD, _DIGITS).shape == (2, 6)
 
 
 def test_runs_differ_by_index_seed_and_split_but_not_by_their_number():
-    three = _curves(hand_designed.SGD, _PLAIN_DIGITS, 3)
+    three = _curves(hand_designed.SGD, _DIGITS, 3)
     assert len(set(three[:, 0])) == 3
     np.testing.assert_array_equal(
-        _curves(hand_designed.SGD, _PLAIN_DIGITS), three[:2]
+        _curves(hand_designed.SGD, _DIGITS), three[:2]
     )
     for other in (
-        _curves(hand_designed.SGD, _PLAIN_DIGITS, 3, seed=1),
-        _curves(hand_designed.SGD, _PLAIN_DIGITS.with_split("test"), 3),
+        _curves(hand_designed.SGD, _DIGITS, 3, seed=1),
+        _curves(hand_designed.SGD, _DIGITS.with_split("test"), 3),
     ):
         assert not np.any(other == three)
 
@@ -93,7 +89,7 @@ def test_one_recorder_serves_all_rates_and_the_present_weights():
         traces.append(rate)
         return rule
 
-    recorder = evaluation.Recorder(make_rule, _PLAIN_QUADRATIC, 5)
+    recorder = evaluation.Recorder(make_rule, _QUADRATIC, 5)
     before = recorder.curves(0, 1, 0.1)
     for variable in rule.trainable_variables:
         variable.assign(-variable)
@@ -104,7 +100,7 @@ def test_one_recorder_serves_all_rates_and_the_present_weights():
 
 
 def test_the_learning_rate_reaches_the_rule():
-    recorder = evaluation.Recorder(hand_designed.SGD, _PLAIN_QUADRATIC, 5)
+    recorder = evaluation.Recorder(hand_designed.SGD, _QUADRATIC, 5)
     low, high = (recorder.curves(0, 1, rate) for rate in (1e-4, 1e-2))
     assert np.all(high[:, -1] < low[:, -1])
 

@@ -182,6 +182,14 @@ def test_a_configuration_rebuilds_the_same_rule(name):
     )
 
 
+def test_the_seed_decides_the_weights():
+    first, again, other = (
+        _rule(seed=seed).network.weights[0].numpy() for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert not np.any(first == other)
+
+
 def test_all_weights_are_trainable_and_get_gradients():
     rule = _rule()
     with tf.GradientTape() as tape:

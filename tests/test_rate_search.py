@@ -85,7 +85,6 @@ def test_a_baseline_searches_on_validation_draws_by_late_loss():
     problem = image_classification.ImageClassification(
         "digits", hidden_layers=[], batch_size=4
     )
-    problem.jit_compile = False  # XLA takes seconds.
     baseline = rate_search.Baseline("adam", problem, 3)
     found = baseline.search_learning_rate(seed=5, num_runs=2)
     curves = baseline.curves("validation", 5, 2, found.learning_rate)

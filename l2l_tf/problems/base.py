@@ -31,11 +31,9 @@ class Problem(abc.ABC):
     Attributes:
         name: What the problem is called.
         split: The data that it draws from, one of `SPLITS`.
-        jit_compile: Whether XLA may compile its forward pass.
     """
 
     name = "problem"
-    jit_compile = True
 
     def __init__(self, split: str = "train"):
         """Draws from one of the splits."""

@@ -42,7 +42,6 @@ class Ensemble(base.Problem):
         super().__init__(problems[0].split)
         self.problems = list(problems)
         self.weights = weights
-        self.jit_compile = all(p.jit_compile for p in problems)
 
     def with_split(self, split: str) -> Ensemble:
         """See base class."""

@@ -21,8 +21,6 @@ class KerasModel(base.Problem):
     """
 
     name = "from_keras"
-    # A user's layers may hold operations that XLA does not know.
-    jit_compile = False
 
     def __init__(
         self,
