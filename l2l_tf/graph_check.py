@@ -50,14 +50,23 @@ def check(folder: str | os.PathLike) -> None:
         model.ParseFromString(path.read_bytes())
     except (OSError, message.DecodeError) as error:
         raise ValueError(f"{path} cannot be read as a SavedModel.") from error
+    if not model.meta_graphs:
+        raise ValueError(f"{path} is empty.")
     for graph in model.meta_graphs:
         objects = graph.object_graph_def
         kinds = {node.WhichOneof("kind") for node in objects.nodes}
-        functions = {
-            f.signature.name: f for f in graph.graph_def.library.function
-        }
-        ops = _reachable_ops(list(objects.concrete_functions), functions)
-        refused = sorted((kinds - _ALLOWED_OBJECTS) | (ops - ALLOWED_OPS))
+        library = graph.graph_def.library
+        functions = {f.signature.name: f for f in library.function}
+        names = list(objects.concrete_functions)
+        if not names or not functions.keys() >= set(names):
+            raise ValueError(
+                f"{path} lacks the functions of a TensorFlow 2 SavedModel."
+            )
+        refused = sorted(
+            (kinds - _ALLOWED_OBJECTS)
+            | (_reachable_ops(names, functions) - ALLOWED_OPS)
+            | _substitutions(library)
+        )
         if refused:
             raise ValueError(
                 f"{path} is not loaded: a saved optimizer holds arithmetic "
@@ -83,6 +92,15 @@ def _reachable_ops(
                 ops.add(node.op)
             names += called
     return ops
+
+
+def _substitutions(library: function_pb2.FunctionDefLibrary) -> set[str]:
+    """Names the ways in which a function runs that nothing refers to."""
+    found = {"a gradient function"} if library.registered_gradients else set()
+    for function in library.function:
+        if "api_implements" in function.attr:
+            found.add("a substitute function")
+    return found
 
 
 def _references(node: node_def_pb2.NodeDef) -> Iterator[str]:

@@ -15,6 +15,8 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
+from l2l_tf import checks
+
 
 def identity(gradients: tf.Tensor) -> tf.Tensor:
     """Returns the gradients as they are.
@@ -54,7 +56,7 @@ def rescale(gradients: tf.Tensor, factor: float = 1.0) -> tf.Tensor:
     Returns:
         Features of the same shape.
     """
-    return gradients * tf.cast(factor, gradients.dtype)
+    return gradients * tf.constant(factor, gradients.dtype)
 
 
 def log_and_sign(gradients: tf.Tensor, p: float = 10.0) -> tf.Tensor:
@@ -72,11 +74,11 @@ def log_and_sign(gradients: tf.Tensor, p: float = 10.0) -> tf.Tensor:
     Returns:
         Features of shape [2 * rows, columns], magnitudes first.
     """
-    threshold = tf.cast(math.exp(-p), gradients.dtype)
+    threshold = tf.constant(math.exp(-p), gradients.dtype)
     magnitude = tf.abs(gradients)
     # The maximum keeps log's derivative finite where its value is not used.
     log = tf.math.log(tf.maximum(magnitude, threshold))
-    linear = gradients * tf.cast(math.exp(p), gradients.dtype)
+    linear = gradients * tf.constant(math.exp(p), gradients.dtype)
     large = magnitude >= threshold
     # A product, not a quotient: the graph optimizer rewrites division by a
     # constant, and eager and compiled results would differ in the last bit.
@@ -101,7 +103,7 @@ def log_and_sign_smooth(gradients: tf.Tensor, p: float = 5.0) -> tf.Tensor:
     """
     epsilon = np.finfo(gradients.dtype.as_numpy_dtype).eps
     log = tf.math.log(tf.abs(gradients) + epsilon) * (1.0 / p)
-    linear = gradients * tf.cast(math.exp(p), gradients.dtype)
+    linear = gradients * tf.constant(math.exp(p), gradients.dtype)
     return tf.concat(
         [tf.maximum(log, -1.0), tf.clip_by_value(linear, -1.0, 1.0)], axis=0
     )
@@ -132,7 +134,7 @@ def get(name: str, **options) -> Callable[[tf.Tensor], tf.Tensor]:
         A function from gradients to features.
 
     Raises:
-        ValueError: If the name or an option is unknown.
+        ValueError: If the name or an option is unknown or a value refused.
     """
     if name not in FUNCTIONS:
         raise ValueError(
@@ -145,4 +147,9 @@ def get(name: str, **options) -> Callable[[tf.Tensor], tf.Tensor]:
             f"Unknown options {unknown} for preprocessing {name!r}; "
             f"accepted: {accepted}."
         )
+    for option, value in options.items():
+        if option == "p":
+            checks.number(option, value, minimum=0.0, above=True)
+        else:
+            checks.number(option, value)
     return functools.partial(FUNCTIONS[name], **options)

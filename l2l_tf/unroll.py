@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -155,8 +156,9 @@ def step_weights(weights: str | list[float], num_steps: int) -> tf.Tensor:
             return tf.ones([num_steps + 1])
         if weights == "last":
             return tf.one_hot(num_steps, num_steps + 1)
-    elif len(weights) == num_steps + 1 and min(weights) >= 0 < max(weights):
-        return tf.constant(weights, tf.float32)
+    elif len(weights) == num_steps + 1:
+        if 0 <= min(weights) and 0 < sum(weights) < math.inf:
+            return tf.constant(weights, tf.float32)
     raise ValueError(
         f"Step weights {weights!r} are not accepted; give 'constant', 'last' "
         f"or {num_steps + 1} numbers of 0 or more, not all of them 0."

@@ -67,7 +67,7 @@ def test_accepted_options_are_all_but_name_and_split():
         ("quadratic", {"initial_std": "a"}, "initial_std.*'a'"),
         ("quadratic", {"dtype": "a"}, "'quadratic'.*'a'"),
         ("digits", {"dataset": "mnist"}, r"\['dataset'\].*'digits'"),
-        ("digits", {"hidden_layers": 3}, "'digits'"),
+        ("digits", {"hidden_layers": 3}, "hidden_layers.*3"),
         ("digits", {"split": "nope"}, "'nope'.*'validation'"),
         ("image_classification", {}, "'image_classification'.*dataset"),
         ("ensemble", {}, "'ensemble'.*problems"),

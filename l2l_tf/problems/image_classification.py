@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import sonnet as snt
 import tensorflow as tf
 
+from l2l_tf import checks
 from l2l_tf import data
 from l2l_tf import randomness
 from l2l_tf.problems import base
@@ -60,15 +61,10 @@ class ImageClassification(base.Problem):
                 f"Unknown activation {activation!r}; accepted: "
                 f"{sorted(ACTIVATIONS)}."
             )
-        if batch_size < 1 or any(units < 1 for units in hidden_layers):
-            raise ValueError(
-                "batch_size and hidden_layers must be positive; received "
-                f"{batch_size} and {list(hidden_layers)}."
-            )
         self.name = dataset
         self.dtype = tf.as_dtype(dtype)
-        self._batch_size = batch_size
-        self._hidden_layers = tuple(hidden_layers)
+        self._batch_size = checks.integer("batch_size", batch_size)
+        self._hidden_layers = checks.integers("hidden_layers", hidden_layers)
         self._activation = ACTIVATIONS[activation]
         self._initial_values = initial_values_lib.check(initial_values)
         loaded = data.load(dataset, data_dir)

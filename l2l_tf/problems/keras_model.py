@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from l2l_tf import checks
 from l2l_tf import randomness
 from l2l_tf.problems import base
 
@@ -34,18 +36,21 @@ class KerasModel(base.Problem):
         """Creates the problem; see `from_keras` for the arguments."""
         super().__init__(split)
         self._data = _split(dataset)
-        self._batch_size = batch_size
+        self._batch_size = checks.integer("batch_size", batch_size)
         self._initial_std = initial_std
+        if initial_std is not None:
+            checks.number("initial_std", initial_std, 0.0)
         self._loss = keras.losses.get(loss)
-        self._model = _build(model_fn, self._data["train"])
+        with _record_initializers() as initializers:
+            self._model = model_fn()
+            # A call makes the variables of any model, however it is defined.
+            inputs, _ = self._data["train"]
+            self._model(tf.nest.map_structure(lambda a: a[:1], inputs))
         if not self._model.trainable_variables:
             raise ValueError("The model has no trainable variables.")
-        # A second model, seen while its variables have no value yet, tells
-        # how each of them is drawn.
-        with keras.StatelessScope():
-            model = _build(model_fn, self._data["train"])
-            self._trainable = _recipes(model.trainable_variables)
-            self._non_trainable = _recipes(model.non_trainable_variables)
+        self._initializers = [
+            initializers[id(v)] for v in self._model.trainable_variables
+        ]
 
     @property
     def parameter_names(self) -> list[str]:
@@ -55,22 +60,34 @@ class KerasModel(base.Problem):
     def initial_params(self, task, seed):
         """Draws by the model's own initialisers, or as `initial_std` says."""
         del task
-        if self._initial_std is None:
-            return _draw(self._trainable, seed)
-        return [
-            self._initial_std
-            * tf.random.stateless_normal(
-                variable.shape,
-                randomness.fold_in(seed, index),
-                dtype=variable.dtype,
+        params = []
+        for index, (variable, initializer) in enumerate(
+            zip(
+                self._model.trainable_variables,
+                self._initializers,
+                strict=True,
             )
-            for index, variable in enumerate(self._model.trainable_variables)
-        ]
+        ):
+            own = randomness.fold_in(seed, index)
+            shape, dtype = variable.shape, variable.dtype
+            if self._initial_std is None:
+                params.append(_draw(initializer, shape, dtype, own))
+            else:
+                normal = tf.random.stateless_normal(shape, own, dtype=dtype)
+                params.append(self._initial_std * normal)
+        return params
 
     def initial_model_state(self, task, seed):
-        """See base class."""
+        """Returns the values that the model has, but for fresh seeds."""
         del task
-        return _draw(self._non_trainable, seed)
+        return [
+            tf.cast(randomness.fold_in(seed, index), variable.dtype)
+            if variable.name == "seed_generator_state"
+            else tf.convert_to_tensor(variable)
+            for index, variable in enumerate(
+                self._model.non_trainable_variables
+            )
+        ]
 
     def sample_batch(self, task, seed):
         """Draws examples and their targets, with replacement."""
@@ -93,11 +110,23 @@ class KerasModel(base.Problem):
         """See base class."""
         del task
         inputs, targets = batch
-        outputs, model_state, penalties = self._model.stateless_call(
-            params, model_state, inputs, training=True, return_losses=True
-        )
+        model = self._model
+        values = [
+            *zip(model.trainable_variables, params, strict=True),
+            *zip(model.non_trainable_variables, model_state, strict=True),
+        ]
+        # Not `model.stateless_call`, which does not tell the layers inside a
+        # model without a `training` argument that it is trained.
+        with keras.StatelessScope(values, collect_losses=True) as scope:
+            outputs = model(inputs, training=True)
+            penalties = model.losses
+        model_state = [
+            scope.get_current_value(variable)
+            for variable in model.non_trainable_variables
+        ]
+        targets = _align(targets, outputs)
         loss = tf.reduce_mean(self._loss(targets, outputs))
-        return tf.add_n([loss, *penalties]), list(model_state)
+        return tf.add_n([loss, *penalties]), model_state
 
 
 def from_keras(
@@ -148,54 +177,75 @@ class _FixedSeed(keras.random.SeedGenerator):
         return self._fixed_seed
 
 
-class _Recipe(NamedTuple):
-    """How one variable of a Keras model gets its first value."""
+@contextlib.contextmanager
+def _record_initializers() -> Iterator[dict[int, Callable[..., Any]]]:
+    """Collects the initialisers of all variables made meanwhile, by their id.
 
-    name: str
-    initializer: Callable[..., Any]
-    shape: tuple[int, ...]
-    dtype: str
+    Keras forgets them once a variable has its value.
+    """
+    initializers = {}
+    initialize = keras.Variable._initialize_with_initializer
+
+    def recording(variable, initializer):
+        initializers[id(variable)] = initializer
+        initialize(variable, initializer)
+
+    keras.Variable._initialize_with_initializer = recording
+    try:
+        yield initializers
+    finally:
+        keras.Variable._initialize_with_initializer = initialize
 
 
-def _recipes(variables: list[keras.Variable]) -> list[_Recipe]:
-    return [
-        _Recipe(v.name, v._initializer, v.shape, v.dtype) for v in variables
-    ]
-
-
-def _draw(recipes: list[_Recipe], seed: tf.Tensor) -> list[tf.Tensor]:
-    values = []
-    for index, (name, initializer, shape, dtype) in enumerate(recipes):
-        fixed = randomness.fold_in(seed, index)
-        if name == "seed_generator_state":
-            values.append(tf.cast(fixed, dtype))
-            continue
-        owner = getattr(initializer, "__self__", initializer)
-        former = getattr(owner, "seed", None)
+def _draw(initializer, shape, dtype, seed: tf.Tensor) -> tf.Tensor:
+    """Draws from a Keras initialiser with a seed that is a tensor."""
+    former = getattr(initializer, "seed", None)
+    if former is not None:
+        initializer.seed = _FixedSeed(seed)
+    try:
+        return tf.convert_to_tensor(initializer(shape, dtype=dtype))
+    finally:
         if former is not None:
-            owner.seed = _FixedSeed(fixed)
-        values.append(tf.convert_to_tensor(initializer(shape, dtype=dtype)))
-        if former is not None:
-            owner.seed = former
-    return values
+            initializer.seed = former
 
 
-def _build(model_fn: Callable[[], keras.Model], data) -> keras.Model:
-    model = model_fn()
-    if not model.built:
-        inputs, _ = data
-        model.build(
-            tf.nest.map_structure(lambda a: (None, *a.shape[1:]), inputs)
+def _align(targets: Any, outputs: Any) -> Any:
+    """Gives targets the last axis of 1 that outputs have, or takes it away.
+
+    As Keras's `fit` does, which would otherwise compare all with all.
+    """
+    if not (tf.is_tensor(targets) and tf.is_tensor(outputs)):
+        return targets
+    if outputs.shape[-1] == 1 and outputs.shape.rank == targets.shape.rank + 1:
+        return targets[..., tf.newaxis]
+    if (
+        targets.shape[-1:] == [1]
+        and targets.shape.rank == outputs.shape.rank + 1
+    ):
+        return targets[..., 0]
+    return targets
+
+
+def _gather(dataset: tf.data.Dataset) -> Any:
+    batches = list(dataset.as_numpy_iterator())
+    if not batches:
+        raise ValueError(
+            "dataset must hold at least 6 examples; received an empty "
+            "tf.data.Dataset."
         )
-    return model
+    if any(np.ndim(array) == 0 for array in tf.nest.flatten(batches[0])):
+        raise ValueError(
+            "dataset must be batched; received a tf.data.Dataset of single "
+            "examples, which .batch(...) makes into batches."
+        )
+    return tf.nest.map_structure(
+        lambda *arrays: np.concatenate(arrays), *batches
+    )
 
 
 def _split(dataset: Any) -> dict[str, Any]:
     if isinstance(dataset, tf.data.Dataset):
-        batches = list(dataset.as_numpy_iterator())
-        dataset = tf.nest.map_structure(
-            lambda *arrays: np.concatenate(arrays), *batches
-        )
+        dataset = _gather(dataset)
     if not isinstance(dataset, (tuple, list)) or len(dataset) != 2:
         raise ValueError(
             "dataset must be a pair (inputs, targets) of arrays or a batched "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from l2l_tf import checks
 from l2l_tf import randomness
 from l2l_tf.problems import base
 
@@ -47,10 +48,10 @@ class Quadratic(base.Problem):
             raise ValueError(
                 f"Unknown sampling {sampling!r}; accepted: {list(_SAMPLERS)}."
             )
-        self.num_functions = num_functions
-        self.num_dims = num_dims
+        self.num_functions = checks.integer("num_functions", num_functions)
+        self.num_dims = checks.integer("num_dims", num_dims)
         self.sampling = sampling
-        self.initial_std = initial_std
+        self.initial_std = checks.number("initial_std", initial_std, 0.0)
         self.dtype = tf.as_dtype(dtype)
 
     def sample_task(self, seed):

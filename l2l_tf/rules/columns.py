@@ -13,6 +13,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from l2l_tf import checks
 from l2l_tf.rules import base
 
 
@@ -68,9 +69,9 @@ class Kernels(Arrangement):
 
     def __init__(self, kernel_shape: Sequence[int]):
         """Takes the spatial shape of the kernels, such as [5, 5]."""
-        height, width = kernel_shape
-        self.kernel_shape = (int(height), int(width))
-        self.rows = int(height) * int(width)
+        height, width = checks.integers("kernel_shape", kernel_shape, 2)
+        self.kernel_shape = (height, width)
+        self.rows = height * width
 
     def to_columns(self, tensor: tf.Tensor) -> tf.Tensor:
         """See base class."""
@@ -95,7 +96,7 @@ class Vectors(Arrangement):
 
     def __init__(self, size: int):
         """Takes the length of the vectors."""
-        self.rows = int(size)
+        self.rows = checks.integer("size", size)
 
     def to_columns(self, tensor: tf.Tensor) -> tf.Tensor:
         """See base class."""

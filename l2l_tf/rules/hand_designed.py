@@ -12,6 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from l2l_tf import checks
 from l2l_tf.rules import base
 
 Tensors = list[tf.Tensor]
@@ -29,6 +30,9 @@ class HandDesignedRule(base.UpdateRule):
     def __init__(self, **options: float | tf.Tensor):
         """Stores the constants, which may be numbers or scalar tensors."""
         super().__init__()
+        for name, value in options.items():
+            if not tf.is_tensor(value):
+                checks.number(name, value, minimum=0.0)
         self._options = options
 
     def initial_state(self, params: Sequence[tf.Tensor]) -> base.State:
@@ -49,7 +53,7 @@ class HandDesignedRule(base.UpdateRule):
         updates, slots = [], []
         for gradient, old in zip(gradients, state["slots"], strict=True):
             constants = {
-                name: tf.cast(value, gradient.dtype)
+                name: _constant(value, gradient.dtype)
                 for name, value in self._options.items()
             }
             time = tf.cast(step, gradient.dtype)
@@ -117,20 +121,12 @@ class Momentum(HandDesignedRule):
         return velocity, velocity
 
 
-class NAG(HandDesignedRule):
+class NAG(Momentum):
     """Nesterov's accelerated gradient: `v = b v - a g; u = b v - a g`.
 
     The parameters are those at which the gradient is taken, the look-ahead
     point. Source: Nesterov 1983; Sutskever et al. 2013.
     """
-
-    slots = ("velocity",)
-
-    def __init__(
-        self, learning_rate: float | tf.Tensor = 0.01, momentum: float = 0.9
-    ):
-        """Takes the learning rate `a` and the decay `b`."""
-        super().__init__(learning_rate=learning_rate, momentum=momentum)
 
     def step(self, g, t, velocity, *, learning_rate, momentum):
         """See base class."""
@@ -223,7 +219,7 @@ class Adagrad(HandDesignedRule):
     def initial_slot(self, slot: str, param: tf.Tensor) -> tf.Tensor:
         """See base class."""
         start = self._options["initial_accumulator"]
-        return tf.zeros_like(param) + tf.cast(start, param.dtype)
+        return tf.zeros_like(param) + _constant(start, param.dtype)
 
     def step(
         self,
@@ -275,7 +271,7 @@ class Rprop(HandDesignedRule):
         """See base class."""
         zeros = tf.zeros_like(param)
         if slot == "delta":
-            zeros += tf.cast(self._options["learning_rate"], param.dtype)
+            zeros += _constant(self._options["learning_rate"], param.dtype)
         return zeros
 
     def step(
@@ -315,6 +311,13 @@ RULES: dict[str, type[HandDesignedRule]] = {
     "rprop": Rprop,
 }
 NAMES = {rule: name for name, rule in RULES.items()}
+
+
+def _constant(value: float | tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    # A cast would take a Python number through float32.
+    if tf.is_tensor(value):
+        return tf.cast(value, dtype)
+    return tf.constant(value, dtype)
 
 
 def accepted_options(name: str) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from l2l_tf import checks
 from l2l_tf import preprocessing as preprocessing_lib
 from l2l_tf.rules import base
 from l2l_tf.rules import columns
@@ -48,18 +49,22 @@ class DeepLSTMRule(columns.ColumnwiseRule):
         Raises:
             ValueError: If a value is refused.
         """
-        super().__init__(arrangement, dtype)
-        if any(int(units) != units or units < 1 for units in layers):
+        super().__init__(arrangement, checks.floating_dtype("dtype", dtype))
+        layers = checks.integers("layers", layers)
+        seed = checks.integer("seed", seed, minimum=0)
+        scale = checks.number("scale", scale)
+        options = preprocessing_options or {}
+        if not isinstance(options, Mapping):
             raise ValueError(
-                "layers must be a list of positive integers, or empty for a "
-                f"linear rule; received {list(layers)}."
+                "preprocessing_options must be a mapping such as {'p': 10}; "
+                f"received {options!r}."
             )
-        options = dict(preprocessing_options or {})
+        options = dict(options)
         self._preprocess = preprocessing_lib.get(preprocessing, **options)
         # A proxy, since `tf.Module` would wrap a plain dict and its lists.
         self._config = types.MappingProxyType(
             {
-                "layers": [int(units) for units in layers],
+                "layers": layers,
                 "preprocessing": preprocessing,
                 "preprocessing_options": options,
                 "scale": scale,
@@ -72,7 +77,7 @@ class DeepLSTMRule(columns.ColumnwiseRule):
         self.network = deep_lstm.DeepLSTM(
             arrangement.rows * preprocessing_lib.NUM_FEATURES[preprocessing],
             arrangement.rows,
-            self._config["layers"],
+            layers,
             initializer,
             seed,
             self.dtype,
@@ -87,7 +92,7 @@ class DeepLSTMRule(columns.ColumnwiseRule):
     ) -> tuple[tf.Tensor, base.State]:
         """See base class."""
         outputs, state = self.network(self._preprocess(gradients), state)
-        return outputs * tf.cast(self.scale, self.dtype), state
+        return outputs * tf.constant(self.scale, self.dtype), state
 
     def config(self) -> dict[str, Any]:
         """See base class."""

@@ -40,6 +40,13 @@ def make_rule(
     if name == "routed":
         routes = options.pop("routes", {})
         _check_options("rule 'routed'", options, ["routes"])
+        if not isinstance(routes, Mapping) or not all(
+            isinstance(part, Mapping) for part in routes.values()
+        ):
+            raise ValueError(
+                "routes must map patterns of parameter names to the options "
+                f"of rules; received {routes!r}."
+            )
         rules = {pattern: make_rule(c) for pattern, c in routes.items()}
         return routed.Routed(rules, parameter_names)
     known = {**LEARNED, **hand_designed.RULES}

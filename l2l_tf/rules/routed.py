@@ -23,9 +23,16 @@ def route(patterns: Sequence[str], names: Sequence[str]) -> list[list[int]]:
         For each pattern, the positions of its names.
 
     Raises:
-        ValueError: If a name is matched by no pattern or a pattern gets no
-            name.
+        ValueError: If a name is matched by no pattern, a pattern gets no
+            name, or a pattern is not a regular expression.
     """
+    for pattern in patterns:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ValueError(
+                f"{pattern!r} is not a regular expression: {error}."
+            ) from error
     positions: list[list[int]] = [[] for _ in patterns]
     unmatched = []
     for position, name in enumerate(names):
