@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import pathlib
+import re
 import socket
 from typing import NamedTuple
 
@@ -92,7 +93,9 @@ def _load_tfds(name: str, data_dir: str) -> Dataset:
     import tensorflow as tf
     import tensorflow_datasets as tfds
 
-    if not any(pathlib.Path(data_dir, name).glob("*/dataset_info.json")):
+    # A name may go on with a configuration or a version.
+    folder = pathlib.Path(data_dir, re.split("[/:]", name)[0])
+    if not any(folder.rglob("dataset_info.json")):
         _check_download(name, data_dir)
     # Decoding is a one-off; it should not occupy a GPU.
     with tf.device("cpu"):
@@ -135,7 +138,8 @@ def _check_download(name: str, data_dir: str) -> None:
     """Raises at once where TFDS would retry a hopeless download for minutes."""
     import tensorflow_datasets as tfds
 
-    if name not in tfds.list_builders(with_community_datasets=False):
+    known = tfds.list_builders(with_community_datasets=False)
+    if re.split("[/:]", name)[0] not in known:
         raise ValueError(
             f"Unknown data set {name!r}; accepted: 'digits', and the names "
             "of image classification sets in TensorFlow Datasets, such as "

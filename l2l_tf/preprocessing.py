@@ -117,6 +117,8 @@ FUNCTIONS: dict[str, Callable[..., tf.Tensor]] = {
     "log_and_sign_smooth": log_and_sign_smooth,
 }
 
+_MAX_P = 80
+
 NUM_FEATURES = {name: 1 for name in FUNCTIONS} | {
     "log_and_sign": 2,
     "log_and_sign_smooth": 2,
@@ -150,6 +152,11 @@ def get(name: str, **options) -> Callable[[tf.Tensor], tf.Tensor]:
     for option, value in options.items():
         if option == "p":
             checks.number(option, value, minimum=0.0, above=True)
+            if value > _MAX_P:
+                raise ValueError(
+                    f"p must be {_MAX_P} at most, since exp(-p) is no float32 "
+                    f"beyond; received {value!r}."
+                )
         else:
             checks.number(option, value)
     return functools.partial(FUNCTIONS[name], **options)

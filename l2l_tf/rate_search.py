@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -51,7 +50,7 @@ def search(objective: Callable[[float], float]) -> Search:
             if GRID[0] <= rate <= GRID[-1]:
                 trials[rate] = objective(rate)
     best = min(trials, key=trials.get)
-    at_edge = best in (GRID[0], GRID[-1]) or math.isinf(trials[best])
+    at_edge = best in (GRID[0], GRID[-1])
     return Search(best, trials[best], dict(sorted(trials.items())), at_edge)
 
 

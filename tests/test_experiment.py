@@ -117,7 +117,9 @@ def test_meta_train_writes_an_optimizer_with_its_history(tmp_path):
 
 
 def test_exported_rule_is_the_best_one(tmp_path):
-    path = _meta_train(tmp_path / "run", learning_rate=0.5, num_epochs=6)
+    path = _meta_train(
+        tmp_path / "run", learning_rate=0.5, num_epochs=6, seed=5
+    )
     values = _checkpoint(tmp_path / "run")
     best = [
         values[f"progress/best_phi/{i}/.ATTRIBUTES/VARIABLE_VALUE"]

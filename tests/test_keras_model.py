@@ -300,6 +300,12 @@ def test_what_is_frozen_keeps_its_value():
             .batch(7),
             "at least 6",
         ),
+        (
+            tf.data.Dataset.from_tensor_slices((_INPUTS, _LABELS))
+            .repeat()
+            .batch(7),
+            "finite",
+        ),
     ],
 )
 def test_data_that_cannot_be_used_is_refused(dataset, message):

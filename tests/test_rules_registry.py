@@ -75,6 +75,12 @@ def test_the_configuration_is_not_changed():
         ({"preprocessing": "a"}, "preprocessing.*'a'"),
         ({"preprocessing_options": {"q": 1}}, r"\['q'\].*'log_and_sign'.*'p'"),
         ({"preprocessing_options": {"p": "a"}}, "p.*'a'"),
+        ({"preprocessing_options": {"p": 100}}, "p must be 80 at most.*100"),
+        ({"preprocessing_options": 5}, "preprocessing_options.*5"),
+        (
+            {"rule": "routed", "routes": {"a": {"rule": "routed"}}},
+            "cannot be routed themselves",
+        ),
         ({"rule": "sgd", "learning_rate": "a"}, "learning_rate.*'a'"),
         ({"rule": "routed", "routes": ["a"]}, "routes.*'a'"),
         ({"rule": "routed", "routes": {"(": {}}}, r"'\('"),

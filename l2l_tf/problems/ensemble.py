@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from l2l_tf import checks
 from l2l_tf import randomness
 from l2l_tf.problems import base
 
@@ -39,6 +40,8 @@ class Ensemble(base.Problem):
                 f"An ensemble takes one weight for each problem; received "
                 f"{len(problems)} problems and {len(weights)} weights."
             )
+        for weight in weights:
+            checks.number("Each weight of an ensemble", weight)
         super().__init__(problems[0].split)
         self.problems = list(problems)
         self.weights = weights

@@ -62,7 +62,7 @@ class ImageClassification(base.Problem):
                 f"{sorted(ACTIVATIONS)}."
             )
         self.name = dataset
-        self.dtype = tf.as_dtype(dtype)
+        self.dtype = tf.as_dtype(checks.floating_dtype("dtype", dtype))
         self._batch_size = checks.integer("batch_size", batch_size)
         self._hidden_layers = checks.integers("hidden_layers", hidden_layers)
         self._activation = ACTIVATIONS[activation]

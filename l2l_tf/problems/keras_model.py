@@ -227,6 +227,11 @@ def _align(targets: Any, outputs: Any) -> Any:
 
 
 def _gather(dataset: tf.data.Dataset) -> Any:
+    if dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
+        raise ValueError(
+            "dataset must be finite; received an infinite tf.data.Dataset, of "
+            "which .take(...) makes a finite one."
+        )
     batches = list(dataset.as_numpy_iterator())
     if not batches:
         raise ValueError(

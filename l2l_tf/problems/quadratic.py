@@ -52,7 +52,7 @@ class Quadratic(base.Problem):
         self.num_dims = checks.integer("num_dims", num_dims)
         self.sampling = sampling
         self.initial_std = checks.number("initial_std", initial_std, 0.0)
-        self.dtype = tf.as_dtype(dtype)
+        self.dtype = tf.as_dtype(checks.floating_dtype("dtype", dtype))
 
     def sample_task(self, seed):
         """Draws W, shape [functions, dims, dims], and y, [functions, dims]."""

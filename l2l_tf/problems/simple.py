@@ -6,6 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from l2l_tf import checks
 from l2l_tf.problems import base
 
 
@@ -21,7 +22,7 @@ class Simple(base.Problem):
     def __init__(self, split: str = "train", dtype: str = "float32"):
         """Takes the data's split, which changes nothing, and the type."""
         super().__init__(split)
-        self.dtype = tf.as_dtype(dtype)
+        self.dtype = tf.as_dtype(checks.floating_dtype("dtype", dtype))
 
     def initial_params(self, task, seed):
         """See base class."""

@@ -47,6 +47,11 @@ def make_rule(
                 "routes must map patterns of parameter names to the options "
                 f"of rules; received {routes!r}."
             )
+        if any(part.get("rule") == "routed" for part in routes.values()):
+            raise ValueError(
+                "The rules of a routed rule cannot be routed themselves; put "
+                "all patterns into one list of routes."
+            )
         rules = {pattern: make_rule(c) for pattern, c in routes.items()}
         return routed.Routed(rules, parameter_names)
     known = {**LEARNED, **hand_designed.RULES}
