@@ -47,7 +47,7 @@ def compare(
         `num_epochs` (the number of runs), `seed` and, for each optimizer by
         name, `l2l_tf.evaluation.summarize`.
     """
-    results = {}
+    results: dict[str, Any] = {}
     if learned is not None:
         recorder = evaluation.Recorder(
             lambda rate: learned, problem.with_split(split), num_steps

@@ -95,20 +95,33 @@ def _load_tfds(name: str, data_dir: str) -> Dataset:
 
     # A name may go on with a configuration or a version.
     folder = pathlib.Path(data_dir, re.split("[/:]", name)[0])
-    if not any(folder.rglob("dataset_info.json")):
+    is_prepared = any(folder.rglob("dataset_info.json"))
+    if not is_prepared:
         _check_download(name, data_dir)
+    load = functools.partial(
+        tfds.load,
+        name,
+        split=["train", "test"],
+        data_dir=data_dir,
+        as_supervised=True,
+        batch_size=-1,
+        with_info=True,
+    )
     # Decoding is a one-off; it should not occupy a GPU.
     with tf.device("cpu"):
         try:
-            splits, info = tfds.load(
-                name,
-                split=["train", "test"],
-                data_dir=data_dir,
-                as_supervised=True,
-                batch_size=-1,
-                with_info=True,
-            )
+            try:
+                splits, info = load(download=not is_prepared)
+            except AssertionError:
+                # What is prepared is another version.
+                _check_download(name, data_dir)
+                splits, info = load(download=True)
             (images, labels), test = tfds.as_numpy(splits)
+        except tf.errors.NotFoundError as error:
+            raise DataNotFoundError(
+                f"The data set {name!r} in {data_dir!r} lacks files: "
+                f"{error.message}"
+            ) from error
         except (ValueError, KeyError, tf.errors.InvalidArgumentError) as error:
             raise ValueError(
                 f"TFDS's {name!r} is not an image classification set with "

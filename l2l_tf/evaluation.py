@@ -97,15 +97,23 @@ def summarize(
 
     Returns:
         `mean` and `std` over curves for each step 0, ..., T; `final`, the
-        mean of f(theta_T), and its standard error `final_sem`;
-        `mean_over_steps`.
+        mean of f(theta_T), and its standard error `final_sem`, which is no
+        number for a single curve; `mean_over_steps`.
     """
     final = curves[:, -1]
-    return {
-        "learning_rate": learning_rate,
-        "mean": np.mean(curves, axis=0).tolist(),
-        "std": np.std(curves, axis=0).tolist(),
-        "final": float(np.mean(final)),
-        "final_sem": float(np.std(final) / math.sqrt(len(final))),
-        "mean_over_steps": float(np.mean(curves)),
-    }
+    # A curve that overflows has no mean: that is a result, not an error.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return {
+            "learning_rate": learning_rate,
+            "mean": np.mean(curves, axis=0).tolist(),
+            "std": np.std(curves, axis=0).tolist(),
+            "final": float(np.mean(final)),
+            "final_sem": _standard_error(final),
+            "mean_over_steps": float(np.mean(curves)),
+        }
+
+
+def _standard_error(values: np.ndarray) -> float:
+    if len(values) < 2:
+        return math.nan
+    return float(np.std(values, ddof=1) / math.sqrt(len(values)))

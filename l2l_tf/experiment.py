@@ -12,7 +12,8 @@ import importlib.metadata
 import os
 import pathlib
 import platform
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -20,16 +21,19 @@ import tensorflow as tf
 from l2l_tf import comparison
 from l2l_tf import experiment_config as config_lib
 from l2l_tf import meta_training
+from l2l_tf import metadata as metadata_lib
 from l2l_tf import reporting
 from l2l_tf import saved_optimizer
 from l2l_tf import settings as settings_lib
 from l2l_tf.problems import base as problems
+from l2l_tf.rules import base as rules
 from l2l_tf.rules import hand_designed
 from l2l_tf.rules import registry
 
 BASELINES = tuple(hand_designed.RULES)
 
 _KEPT_CHECKPOINTS = 3
+_CHECKPOINT_SECONDS = 60.0
 
 
 class Experiment:
@@ -52,37 +56,63 @@ class Experiment:
         self.problem = problem
         self.config = config
         self.rule = registry.make_rule(config.rule, problem.parameter_names)
+        check_fit(self.rule, problem)
         if config.initial_optimizer is not None:
             self._start_from(config.initial_optimizer)
         self.trainer = meta_training.MetaTrainer(
             self.rule, problem, config.settings
         )
         self._checkpoint = tf.train.Checkpoint(**self.trainer.checkpointable())
-        self._manager = tf.train.CheckpointManager(
-            self._checkpoint,
-            str(self.path / "checkpoints"),
-            max_to_keep=_KEPT_CHECKPOINTS,
-        )
 
     def restore(self) -> bool:
-        """Continues from the last checkpoint; returns whether there is one."""
-        latest = self._manager.latest_checkpoint
-        if latest is None:
-            return False
-        self._checkpoint.restore(latest).assert_consumed()
-        return True
+        """Continues from the last checkpoint; returns whether there is one.
+
+        Raises:
+            MetaTrainingError: If there are checkpoints but none can be read.
+        """
+        # By their names, not by the file that lists them: all may be damaged.
+        found = sorted(
+            (self.path / "checkpoints").glob("ckpt-*.index"),
+            key=lambda file: int(file.stem.removeprefix("ckpt-")),
+        )
+        errors = []
+        for file in reversed(found):
+            try:
+                status = self._checkpoint.restore(str(file.with_suffix("")))
+                status.assert_consumed()
+                return True
+            except (tf.errors.OpError, IndexError, ValueError) as error:
+                errors.append(str(error).splitlines()[0])
+            except AssertionError as error:
+                errors.append(f"holds other variables: {error}".splitlines()[0])
+        if errors:
+            raise meta_training.MetaTrainingError(
+                f"No checkpoint in {self.path / 'checkpoints'} can be read: "
+                f"{'; '.join(errors)}."
+            )
+        return False
 
     def train(self, reporters: Sequence[reporting.Reporter] = ()) -> None:
-        """Trains to the end; a checkpoint follows each validation.
+        """Trains to the end.
+
+        A checkpoint follows each validation, and at least every minute.
 
         Args:
             reporters: Are told of every epoch, and closed at the end.
         """
         config_lib.write_config(self.path, self.config)
+        manager = tf.train.CheckpointManager(
+            self._checkpoint,
+            str(self.path / "checkpoints"),
+            max_to_keep=_KEPT_CHECKPOINTS,
+        )
+        saved = time.monotonic()
         try:
             for report in self.trainer.train():
-                if report.validation is not None:
-                    self._manager.save(report.epoch)
+                age = time.monotonic() - saved
+                if report.validation is not None or age > _CHECKPOINT_SECONDS:
+                    manager.save(report.epoch)
+                    saved = time.monotonic()
                 for reporter in reporters:
                     reporter.epoch(report)
         finally:
@@ -160,15 +190,32 @@ class Experiment:
 
     def _start_from(self, optimizer: str) -> None:
         source = saved_optimizer.load(optimizer, self.problem.parameter_names)
-        ours, theirs = self.rule.trainable_variables, source.trainable_variables
-        if [v.shape for v in ours] != [v.shape for v in theirs]:
+        if _weightless(source.config()) != _weightless(self.rule.config()):
             raise ValueError(
-                f"The optimizer {optimizer!r} has another shape of network "
-                f"than the rule to train: {source.config()} and "
-                f"{self.rule.config()}."
+                f"The optimizer {optimizer!r} is another rule than the one to "
+                f"train: {source.config()} and {self.rule.config()}."
             )
+        ours, theirs = self.rule.trainable_variables, source.trainable_variables
         for variable, value in zip(ours, theirs, strict=True):
             variable.assign(value)
+
+
+def check_fit(rule: rules.UpdateRule, problem: problems.Problem) -> None:
+    """Raises a ValueError if a rule cannot serve a problem's parameters."""
+    seed = tf.constant([0, 0])
+    params = problem.initial_params(problem.sample_task(seed), seed)
+    rule.initial_state(params)
+
+
+def _weightless(config: Any) -> Any:
+    """Returns a rule's configuration without what decides its weights."""
+    if not isinstance(config, Mapping):
+        return config
+    return {
+        key: _weightless(value)
+        for key, value in config.items()
+        if key not in ("initializer", "seed")
+    }
 
 
 def meta_train(
@@ -178,7 +225,7 @@ def meta_train(
     resume: bool = False,
     overwrite: bool = False,
     test_runs: int = 0,
-    initial_optimizer: str | None = None,
+    initial_optimizer: str | os.PathLike | None = None,
     **settings: Any,
 ) -> pathlib.Path:
     """Meta-trains an optimizer for a problem and exports it.
@@ -191,22 +238,27 @@ def meta_train(
         overwrite: Whether to replace it.
         test_runs: Test runs for the metadata, see `Experiment.export`.
         initial_optimizer: A saved optimizer to start from.
-        **settings: See `l2l_tf.settings_lib.Settings`.
+        **settings: See `l2l_tf.settings.Settings`.
 
     Returns:
         The folder of the exported optimizer, which `LearnedOptimizer` takes.
     """
+    if initial_optimizer is not None:
+        initial_optimizer = os.fspath(initial_optimizer)
     config = config_lib.Config(
-        {"name": problem.name, "options": {}},
-        complete_rule(rule or problem.default_rule(), problem),
+        problem.config(),
+        complete_rule(rule, problem, initial_optimizer),
         settings_lib.Settings(**settings),
         initial_optimizer,
     )
-    config_lib.prepare_folder(save_path, resume, overwrite)
-    saved = config_lib.read_config(save_path)
+    config_lib.check_folder(save_path, resume, overwrite)
+    saved = config_lib.read_config(save_path) if resume else None
     if saved is not None:
         config_lib.check_same(saved, config)
-    return run(Experiment(save_path, problem, config), test_runs=test_runs)
+    experiment = Experiment(save_path, problem, config)
+    if overwrite:
+        config_lib.remove_folder(save_path)
+    return run(experiment, test_runs=test_runs)
 
 
 def run(
@@ -214,7 +266,6 @@ def run(
     log_dir: str | os.PathLike | None = None,
     test_runs: int = 0,
     baselines: Sequence[str] = BASELINES,
-    echo: Callable[[str], None] = print,
 ) -> pathlib.Path:
     """Continues or starts an experiment, trains it to the end and exports.
 
@@ -223,13 +274,12 @@ def run(
         log_dir: TensorBoard's folder; `logs` in the experiment's by default.
         test_runs: Test runs for the metadata, see `Experiment.export`.
         baselines: What to test beside the rule.
-        echo: Tells a person a line of text.
 
     Returns:
         The folder of the exported optimizer.
     """
     if experiment.restore():
-        echo(f"Resumed after epoch {int(experiment.trainer.progress.epoch)}.")
+        print(f"Resumed after epoch {int(experiment.trainer.progress.epoch)}.")
     settings = experiment.config.settings
     experiment.train(
         [
@@ -242,7 +292,7 @@ def run(
         ]
     )
     progress = experiment.trainer.progress
-    echo(
+    print(
         f"Trained {int(progress.epoch)} epochs; best validation loss "
         f"{float(progress.best_loss):.4g} after epoch "
         f"{int(progress.best_epoch)}."
@@ -251,9 +301,24 @@ def run(
 
 
 def complete_rule(
-    rule: Mapping[str, Any], problem: problems.Problem
+    rule: Mapping[str, Any] | None,
+    problem: problems.Problem,
+    initial_optimizer: str | None = None,
 ) -> dict[str, Any]:
-    """Returns a rule's configuration with all defaults written out."""
+    """Returns a rule's configuration with all defaults written out.
+
+    Args:
+        rule: The configuration; None for that of the optimizer to start from,
+            or else for what suits the problem.
+        problem: The problem.
+        initial_optimizer: The saved optimizer to start from.
+
+    Returns:
+        The configuration.
+    """
+    if rule is None and initial_optimizer is not None:
+        rule = metadata_lib.read(initial_optimizer)["rule"]
+    rule = rule or problem.default_rule()
     return registry.make_rule(rule, problem.parameter_names).config()
 
 

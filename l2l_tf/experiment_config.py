@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import shutil
+import tempfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -49,41 +50,58 @@ class Config:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Config:
         """Undoes `to_json`."""
+        for key in ("problem", "rule", "settings"):
+            if not isinstance(values[key], Mapping):
+                raise ValueError(f"{key!r} is no object: {values[key]!r}")
         settings = settings_lib.Settings(**values["settings"])
         return cls(**{**values, "settings": settings})
 
 
-def prepare_folder(
+def check_folder(
     save_path: str | os.PathLike, resume: bool, overwrite: bool
 ) -> None:
-    """Makes sure that nothing saved is lost by accident.
+    """Makes sure that nothing saved is lost by accident; changes nothing.
 
     Args:
         save_path: The experiment's folder.
         resume: Whether an experiment in it is to be continued.
-        overwrite: Whether an experiment in it is to be removed.
+        overwrite: Whether an experiment in it is to be replaced.
 
     Raises:
-        FileExistsError: If the folder is in use and neither is asked for.
+        FileExistsError: If the folder is in use and neither is asked for, or
+            if it holds something else.
         ValueError: If both are asked for.
     """
     path = pathlib.Path(save_path).expanduser()
     if resume and overwrite:
         raise ValueError("--resume and --overwrite exclude each other.")
-    if not path.exists() or resume:
+    if not path.exists():
         return
-    if not overwrite:
+    if not (resume or overwrite):
         raise FileExistsError(
             f"--save_path={str(save_path)!r} exists; continue it with "
             "--resume, replace it with --overwrite, or choose another path."
         )
-    is_ours = _file(path).is_file() or not any(path.iterdir())
+    is_ours = path.is_dir() and (
+        (path / "checkpoints").is_dir()
+        or _file(path).is_file()
+        or not any(path.iterdir())
+    )
     if not is_ours:
         raise FileExistsError(
             f"--save_path={str(save_path)!r} holds something else than an "
-            "experiment and is not overwritten; choose another path."
+            "experiment; choose another path."
         )
-    shutil.rmtree(path)
+
+
+def remove_folder(save_path: str | os.PathLike) -> None:
+    """Removes an experiment that is replaced, if there is one."""
+    path = pathlib.Path(save_path).expanduser()
+    if path.exists():
+        # Out of the way at once: half an experiment is of no use to anyone.
+        aside = tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent)
+        os.rename(path, pathlib.Path(aside) / path.name)
+        shutil.rmtree(aside)
 
 
 def write_config(save_path: str | os.PathLike, config: Config) -> None:
@@ -119,10 +137,14 @@ def check_same(saved: Config, asked: Config) -> None:
         ValueError: If anything else differs.
     """
     old, new = (_flatten(config.to_json()) for config in (saved, asked))
+    may_change = set(_MAY_CHANGE)
+    if saved.settings.learning_rate_schedule == "cosine":
+        # The rate would jump: the schedule ends with the last epoch.
+        may_change.remove("settings.num_epochs")
     changed = [
         f"{key} was {old.get(key)!r}, now {new.get(key)!r}"
         for key in sorted(old.keys() | new.keys())
-        if old.get(key) != new.get(key) and key not in _MAY_CHANGE
+        if old.get(key) != new.get(key) and key not in may_change
     ]
     if changed:
         raise ValueError(

@@ -50,14 +50,20 @@ def check(folder: str | os.PathLike) -> None:
         model.ParseFromString(path.read_bytes())
     except (OSError, message.DecodeError) as error:
         raise ValueError(f"{path} cannot be read as a SavedModel.") from error
-    if not model.meta_graphs:
-        raise ValueError(f"{path} is empty.")
+    if len(model.meta_graphs) != 1:
+        raise ValueError(
+            f"{path} holds {len(model.meta_graphs)} graphs; expected one."
+        )
     for graph in model.meta_graphs:
         objects = graph.object_graph_def
         kinds = {node.WhichOneof("kind") for node in objects.nodes}
         library = graph.graph_def.library
         functions = {f.signature.name: f for f in library.function}
         names = list(objects.concrete_functions)
+        for node in objects.nodes:
+            names += node.function.concrete_functions
+            bare = node.bare_concrete_function.concrete_function_name
+            names += [bare] if bare else []
         if not names or not functions.keys() >= set(names):
             raise ValueError(
                 f"{path} lacks the functions of a TensorFlow 2 SavedModel."

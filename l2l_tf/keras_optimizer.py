@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import pathlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -54,14 +55,19 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
                 to be trusted.
         """
         super().__init__(learning_rate=learning_rate, name=name, **kwargs)
-        self._optimizer = os.fspath(optimizer)
-        rule = saved_optimizer.load(self._optimizer)
-        if not isinstance(rule, columns.ColumnwiseRule):
+        folder = metadata_lib.find(optimizer)
+        config = metadata_lib.read(folder)["rule"]
+        if config["rule"] == "routed":
             raise metadata_lib.SavedOptimizerError(
-                f"{self._optimizer!r} holds several rules for the parameters "
-                f"of one problem, {rule.config()}; accepted: an optimizer "
+                f"{os.fspath(optimizer)!r} holds several rules for the "
+                f"parameters of one problem, {config}; accepted: an optimizer "
                 "with one rule for all variables."
             )
+        rule = saved_optimizer.load(folder)
+        # A name stays a name; a path must be found from any folder.
+        self._optimizer = os.fspath(optimizer)
+        if pathlib.Path(optimizer).expanduser().exists():
+            self._optimizer = str(folder.resolve())
         # Behind a function, since Keras would save the weights of a module
         # as if they were state.
         self._get_rule = lambda: rule
@@ -76,14 +82,20 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
 
         Args:
             variables: The model's trainable variables.
+
+        Raises:
+            ValueError: If a variable's shape does not fit the rule, or the
+                model is distributed.
         """
         if self.built:
             return
+        if tf.distribute.has_strategy():
+            raise ValueError(
+                "LearnedOptimizer runs on one device; received the strategy "
+                f"{type(tf.distribute.get_strategy()).__name__}."
+            )
         super().build(variables)
-        counts = [
-            self.rule.arrangement.num_columns(tf.TensorSpec(v.shape))
-            for v in variables
-        ]
+        counts = [self.rule.arrangement.num_columns(v.shape) for v in variables]
         ends = list(itertools.accumulate(counts))
         # Each variable's part of the columns.
         self._parts = tuple(zip([0, *ends], ends, strict=False))
@@ -92,7 +104,7 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
             first = self.rule.initial_columns(1)
         self._state = [
             self.add_variable(
-                (column.shape[0], ends[-1]),
+                (column.shape[0], sum(counts)),
                 initializer=_Repeat(column),
                 dtype=column.dtype.name,
                 name=f"state_{index}",
@@ -104,10 +116,12 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
         """See base class."""
         return {**super().get_config(), "optimizer": self._optimizer}
 
+    # Keras has no public hook for all variables at once: `update_step` gets
+    # one of them.
     def _distributed_tf_update_step(
         self, distribution, grads_and_vars, learning_rate
     ):
-        """Updates all variables at once, where Keras goes one by one."""
+        """Updates all variables by one call of the rule."""
         indexed = sorted(
             (self._get_variable_index(variable), gradient, variable)
             for gradient, variable in grads_and_vars

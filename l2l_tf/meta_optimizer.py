@@ -54,7 +54,6 @@ class MetaOptimizer(tf.Module):
             The gradient's norm before clipping.
         """
         norm = tf.linalg.global_norm(gradients)
-        finite = tf.math.is_finite(norm) & tf.math.is_finite(loss)
         if self._clip_norm is not None:
             gradients, _ = tf.clip_by_global_norm(
                 gradients, self._clip_norm, use_norm=norm
@@ -65,6 +64,12 @@ class MetaOptimizer(tf.Module):
             variable + update
             for variable, update in zip(self._phi, updates, strict=True)
         ]
+        finite = tf.reduce_all(
+            [
+                tf.reduce_all(tf.math.is_finite(tensor))
+                for tensor in [loss, norm, *proposed]
+            ]
+        )
         for variable, value in zip(
             tf.nest.flatten([self._phi, self.state]),
             tf.nest.flatten([proposed, state]),

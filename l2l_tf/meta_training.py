@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -52,7 +51,6 @@ class Report:
         gradient_norm: Mean norm of the epoch's meta-gradients.
         learning_rate: Adam's learning rate.
         skipped: Updates skipped so far, in all.
-        seconds: Duration of the epoch.
         validation: Validation's learning curves, where there was one: shape
             [curves, num_steps + 1].
         validation_loss: Their mean loss over the last tenth of the steps.
@@ -65,7 +63,6 @@ class Report:
     gradient_norm: float
     learning_rate: float
     skipped: int
-    seconds: float
     validation: np.ndarray | None = None
     validation_loss: float | None = None
     final_loss: float | None = None
@@ -182,7 +179,6 @@ class MetaTrainer:
             variable.assign(best)
 
     def _train_epoch(self) -> Report:
-        began = time.perf_counter()
         settings = self.settings
         epoch = int(self.progress.epoch)
         rate = tf.constant(settings.learning_rate_at(epoch), tf.float32)
@@ -207,7 +203,6 @@ class MetaTrainer:
             gradient_norm=float(np.mean(norms)),
             learning_rate=float(rate),
             skipped=int(self.meta_optimizer.skipped),
-            seconds=time.perf_counter() - began,
         )
         if epoch % settings.evaluation_period == 0 or (
             epoch == settings.num_epochs
@@ -259,6 +254,8 @@ class MetaTrainer:
             raise MetaTrainingError(
                 f"The meta-loss or its gradient was not finite in the last "
                 f"{skips} meta-steps, so training was stopped; phi holds its "
-                "last finite values. Try a smaller --learning_rate, a "
-                "--gradient_clip_norm, or a rule with a smaller scale."
+                "last finite values. scripts/export.py exports the best rule "
+                "so far, if there was a validation. Try a smaller "
+                "--learning_rate, a --gradient_clip_norm, or a rule with a "
+                "smaller scale."
             )

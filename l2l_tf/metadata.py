@@ -18,6 +18,8 @@ from l2l_tf import files
 METADATA = "metadata.json"
 FORMAT_VERSION = 1
 
+_RULES = ("coordinatewise", "kernelwise", "vectorwise", "routed")
+
 _HERE = pathlib.Path(__file__).resolve().parent
 # Installed, the bundled optimizers lie inside the package; in a checkout,
 # beside it.
@@ -73,7 +75,8 @@ def read(path: str | os.PathLike) -> dict[str, Any]:
     try:
         metadata = json.loads((folder / METADATA).read_text())
         version, digests = metadata["format_version"], metadata["files"]
-    except (ValueError, KeyError, TypeError) as error:
+        rule, listed = metadata["rule"]["rule"], set(digests.keys())
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SavedOptimizerError(
             f"{folder / METADATA} is not the metadata of a saved optimizer."
         ) from error
@@ -81,6 +84,17 @@ def read(path: str | os.PathLike) -> dict[str, Any]:
         raise SavedOptimizerError(
             f"{folder} has format version {version}; this version of l2l_tf "
             f"reads {FORMAT_VERSION}."
+        )
+    present = {
+        file.relative_to(folder).as_posix()
+        for file in folder.rglob("*")
+        if file.is_file()
+    }
+    unlisted = sorted(present - listed - {METADATA})
+    if unlisted or rule not in _RULES:
+        raise SavedOptimizerError(
+            f"{folder} holds files that its metadata does not list, "
+            f"{unlisted}, or the unknown rule {rule!r}."
         )
     for name, digest in digests.items():
         if not (folder / name).is_file() or _sha256(folder / name) != digest:

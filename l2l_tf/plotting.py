@@ -51,18 +51,18 @@ def comparison(results: Mapping[str, Any]) -> mpl_figure.Figure:
     for name in sorted(results["optimizers"], key=lambda n: n == "L2L"):
         result = results["optimizers"][name]
         mean, std = np.array(result["mean"]), np.array(result["std"])
-        final_std = std[-1]
-        count = 1.0
-        if final_std > 0 and result["final_sem"] > 0:
-            count = (final_std / result["final_sem"]) ** 2
+        # The number of curves behind the mean shows in its last error.
+        sem = result["final_sem"]
+        shrink = sem / std[-1] if std[-1] > 0 and sem == sem else 0.0
         label = _LABELS.get(name, name)
         if result["learning_rate"] is not None:
             label += f", rate {result['learning_rate']:.2g}"
-        _curve(axes, mean, std / np.sqrt(count), _COLORS.get(name), label)
+        _curve(axes, mean, std * shrink, _COLORS.get(name), label)
         starts.append(mean[0])
         ends += [mean.min()] if np.all(np.isfinite(mean)) else []
     # A diverging curve would squeeze all others into a line.
-    axes.set_ylim(min(ends, default=0.1) * 0.8, max(starts) * 2.0)
+    lowest = max(min(ends, default=0.1), 1e-12)
+    axes.set_ylim(lowest * 0.8, max(max(starts), lowest) * 2.0)
     axes.set_title(f"{results['problem']}, {results['split']} split")
     handles, _ = axes.get_legend_handles_labels()
     axes.legend(handles=handles[::-1], frameon=False, fontsize=8)
@@ -126,17 +126,20 @@ def to_array(figure: mpl_figure.Figure) -> np.ndarray:
 
 
 def save(figure: mpl_figure.Figure, path: str | os.PathLike) -> pathlib.Path:
-    """Writes a figure as PNG, all or nothing.
+    """Writes a figure, all or nothing.
 
     Args:
         figure: The figure.
-        path: The file to write.
+        path: The file to write, a PNG unless its name ends in .pdf or .svg.
 
     Returns:
         The file.
     """
+    suffix = pathlib.Path(path).suffix.lower()
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
+    figure.savefig(
+        buffer, format=suffix[1:] if suffix in (".pdf", ".svg") else "png"
+    )
     return files.write_bytes(path, buffer.getvalue())
 
 

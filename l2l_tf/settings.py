@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 
+from l2l_tf import checks
 from l2l_tf import unroll as unroll_lib
 
 SCHEDULES = ("constant", "cosine")
@@ -64,11 +65,15 @@ class Settings:
             "log_period",
             "max_skips_in_a_row",
         ):
-            if getattr(self, name) < 1:
-                raise ValueError(
-                    f"{name} must be at least 1; received "
-                    f"{getattr(self, name)}."
-                )
+            checks.integer(name, getattr(self, name))
+        checks.integer("seed", self.seed, minimum=0)
+        checks.number("learning_rate", self.learning_rate, minimum=0.0)
+        if self.gradient_clip_norm is not None:
+            checks.number(
+                "gradient_clip_norm", self.gradient_clip_norm, 0.0, above=True
+            )
+        if self.patience is not None:
+            checks.integer("patience", self.patience)
         if self.num_steps % self.unroll_length:
             raise ValueError(
                 "num_steps must be a multiple of unroll_length; received "
@@ -78,20 +83,6 @@ class Settings:
             raise ValueError(
                 f"Unknown learning_rate_schedule "
                 f"{self.learning_rate_schedule!r}; accepted: {list(SCHEDULES)}."
-            )
-        if not 0 <= self.learning_rate < math.inf:
-            raise ValueError(
-                f"learning_rate must be 0 or more; received "
-                f"{self.learning_rate}."
-            )
-        if self.gradient_clip_norm is not None and self.gradient_clip_norm <= 0:
-            raise ValueError(
-                f"gradient_clip_norm must be above 0; received "
-                f"{self.gradient_clip_norm}."
-            )
-        if self.patience is not None and self.patience < 1:
-            raise ValueError(
-                f"patience must be at least 1; received {self.patience}."
             )
         unroll_lib.step_weights(self.step_weights, self.unroll_length)
 

@@ -156,7 +156,11 @@ def step_weights(weights: str | list[float], num_steps: int) -> tf.Tensor:
             return tf.ones([num_steps + 1])
         if weights == "last":
             return tf.one_hot(num_steps, num_steps + 1)
-    elif len(weights) == num_steps + 1:
+    elif (
+        isinstance(weights, (list, tuple))
+        and len(weights) == num_steps + 1
+        and all(isinstance(weight, (int, float)) for weight in weights)
+    ):
         if 0 <= min(weights) and 0 < sum(weights) < math.inf:
             return tf.constant(weights, tf.float32)
     raise ValueError(

@@ -29,13 +29,16 @@ def run(main: Callable[[list[str]], None]) -> None:
     def guarded(argv: list[str]) -> None:
         # Imported here, since TensorFlow takes seconds and --help should not.
         _quiet()
+        import tensorflow as tf
+
         from l2l_tf import data
         from l2l_tf import meta_training
         from l2l_tf import metadata as metadata_lib
 
         expected = (
             UsageError,
-            FileExistsError,
+            OSError,
+            tf.errors.OpError,
             data.DataNotFoundError,
             meta_training.MetaTrainingError,
             metadata_lib.SavedOptimizerError,
@@ -50,14 +53,14 @@ def run(main: Callable[[list[str]], None]) -> None:
         except expected as error:
             _fail(str(error))
         except KeyboardInterrupt:
-            _fail("Interrupted.", code=130)
+            _fail("Interrupted; --resume continues a training.", code=130)
 
     logging.basicConfig(format="%(levelname)s: %(message)s")
     absl_logging.use_absl_handler()
     app.run(guarded, flags_parser=_parse_flags)
 
 
-def checked(build: Callable, *args, **kwargs):
+def checked(build: Callable, /, *args, **kwargs):
     """Calls a function whose `ValueError`s are about the user's input."""
     try:
         return build(*args, **kwargs)
@@ -84,19 +87,37 @@ def build_problem(
         data_dir: Folder of data sets, for problems that need any.
 
     Returns:
-        The options, parsed, and the problem.
+        The problem.
     """
+    if data_dir:
+        # Reaches the parts of an ensemble, too.
+        os.environ["TFDS_DATA_DIR"] = data_dir
     from l2l_tf import options as options_lib
     from l2l_tf.problems import registry
 
     parsed = options
     if isinstance(options, str):
         parsed = checked(options_lib.parse, options, "problem_options")
-    kwargs = {}
-    if data_dir and name in registry.PROBLEMS:
-        if "data_dir" in registry.accepted_options(name):
-            kwargs["data_dir"] = data_dir
-    return parsed, checked(registry.make_problem, name, **{**parsed, **kwargs})
+    if "split" in parsed:
+        raise UsageError(
+            "The split is not an option of a problem; received "
+            f"split={parsed['split']!r} in --problem_options."
+        )
+    return checked(registry.make_problem, name, **parsed)
+
+
+def check_output(*names: str) -> None:
+    """Refuses output files that cannot be written, before the work is done."""
+    for name in names:
+        value = flags.FLAGS[name].value
+        if value is None:
+            continue
+        path = pathlib.Path(value).expanduser()
+        if path.is_dir():
+            raise UsageError(f"--{name}={value!r} is a folder, not a file.")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not os.access(path.parent, os.W_OK):
+            raise UsageError(f"--{name}={value!r} cannot be written.")
 
 
 def _parse_flags(argv: list[str]) -> list[str]:

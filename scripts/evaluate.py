@@ -60,6 +60,7 @@ def main(argv: list[str]) -> None:
     """Evaluates as the flags say."""
     del argv
     from l2l_tf import comparison
+    from l2l_tf import experiment
     from l2l_tf import files
     from l2l_tf import metadata as metadata_lib
     from l2l_tf import plotting
@@ -69,7 +70,8 @@ def main(argv: list[str]) -> None:
 
     command_line.checked(base.check_split, FLAGS.split)
     command_line.check_positive("num_epochs", "num_steps", "search_epochs")
-    _, problem = command_line.build_problem(
+    command_line.check_output("json_path", "plot_path")
+    problem = command_line.build_problem(
         FLAGS.problem, FLAGS.problem_options, FLAGS.data_dir
     )
     known = list(hand_designed.RULES)
@@ -82,8 +84,18 @@ def main(argv: list[str]) -> None:
                 "--optimizer=L2L needs --path: a bundled optimizer, one of "
                 f"{metadata_lib.bundled_names()}, or the folder of another."
             )
+        if FLAGS.learning_rate is not None:
+            raise command_line.UsageError(
+                "--learning_rate is for hand-designed optimizers; a learned "
+                "one chooses its own step sizes."
+            )
         learned = command_line.checked(
             saved_optimizer.load, FLAGS.path, problem.parameter_names
+        )
+        command_line.checked(experiment.check_fit, learned, problem)
+    elif FLAGS.path is not None:
+        raise command_line.UsageError(
+            f"--path is for --optimizer=L2L; received {FLAGS.optimizer!r}."
         )
     elif name in known:
         baselines = [name, *(b for b in baselines if b != name)]
@@ -114,7 +126,8 @@ def main(argv: list[str]) -> None:
     print(comparison.table(results))
     first = next(iter(results["optimizers"].values()))
     final = first["final"]
-    log_error = math.log10(final) if final > 0 else -math.inf
+    # Zero is a perfect result, and what is no number a failed one.
+    log_error = -math.inf if final == 0 else math.log10(final)
     print(f"Log Mean Final Error: {log_error:.2f}")
     print(f"Seconds: {time.perf_counter() - began:.1f}")
     if FLAGS.json_path:

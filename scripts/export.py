@@ -36,6 +36,10 @@ def main(argv: list[str]) -> None:
     for name in ("save_path", "path"):
         if FLAGS[name].value is None:
             raise command_line.UsageError(f"--{name} is needed, see --help.")
+    if FLAGS.test_epochs < 0:
+        raise command_line.UsageError(
+            f"--test_epochs must be 0 or more; received {FLAGS.test_epochs}."
+        )
     config = command_line.checked(
         experiment_config.read_config, FLAGS.save_path
     )
@@ -44,7 +48,12 @@ def main(argv: list[str]) -> None:
             f"--save_path={FLAGS.save_path!r} holds no experiment; accepted: "
             "a folder that train.py wrote."
         )
-    _, problem = command_line.build_problem(
+    if config.problem["name"] == "from_keras":
+        raise command_line.UsageError(
+            "An experiment on a Keras model is exported from Python, by "
+            "l2l_tf.meta_train(problem, save_path, resume=True, ...)."
+        )
+    problem = command_line.build_problem(
         config.problem["name"], config.problem["options"], FLAGS.data_dir
     )
     experiment = command_line.checked(

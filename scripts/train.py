@@ -132,25 +132,26 @@ def main(argv: list[str]) -> None:
     from l2l_tf import experiment_config
 
     save_path = FLAGS.save_path or f"runs/{FLAGS.problem}"
-    saved = None
-    if FLAGS.resume:
-        saved = command_line.checked(experiment_config.read_config, save_path)
-    problem, config = _describe(saved)
-    if saved is not None:
-        command_line.checked(experiment_config.check_same, saved, config)
+    command_line.checked(
+        experiment_config.check_folder, save_path, FLAGS.resume, FLAGS.overwrite
+    )
     if FLAGS.test_epochs < 0:
         raise command_line.UsageError(
             f"--test_epochs must be 0 or more; received {FLAGS.test_epochs}."
         )
-    command_line.checked(
-        experiment_config.prepare_folder,
-        save_path,
-        FLAGS.resume,
-        FLAGS.overwrite,
-    )
+    saved = None
+    if FLAGS.resume:
+        saved = command_line.checked(experiment_config.read_config, save_path)
+        if saved is None:
+            print(f"There is nothing to resume in {save_path}: starting anew.")
+    problem, config = _describe(saved)
+    if saved is not None:
+        command_line.checked(experiment_config.check_same, saved, config)
     experiment = command_line.checked(
         experiment_lib.Experiment, save_path, problem, config
     )
+    if FLAGS.overwrite:
+        experiment_config.remove_folder(save_path)
     exported = experiment_lib.run(
         experiment,
         log_dir=FLAGS.log_dir,
@@ -192,29 +193,42 @@ def _describe(saved):
             initial_optimizer = saved.initial_optimizer
         if not FLAGS["problem_options"].present:
             problem_options = old["problem"]["options"]
-    parsed, problem = command_line.build_problem(
-        name, problem_options, FLAGS.data_dir
-    )
-    if saved is not None and not FLAGS["rule_options"].present:
+    problem = command_line.build_problem(name, problem_options, FLAGS.data_dir)
+    rule = None
+    if FLAGS["rule_options"].present:
+        rule = _rule(problem)
+    elif saved is not None:
         rule = saved.rule
-    else:
-        rule = command_line.checked(
-            options.parse, FLAGS.rule_options, "rule_options"
-        )
-        default = problem.default_rule()
-        if rule.get("rule", default["rule"]) == default["rule"]:
-            rule = {**default, **rule}
-        # The seed also draws phi's initial values, unless told otherwise.
-        if rule["rule"] != "routed":
-            rule = {"seed": FLAGS.seed, **rule}
+    elif initial_optimizer is None:
+        rule = _rule(problem)
     config = experiment_config.Config(
-        {"name": name, "options": parsed},
-        command_line.checked(experiment_lib.complete_rule, rule, problem),
+        problem.config(),
+        command_line.checked(
+            experiment_lib.complete_rule, rule, problem, initial_optimizer
+        ),
         command_line.checked(settings_lib.Settings, **settings),
         initial_optimizer,
         saved.command if saved else shlex.join(["python", *sys.argv]),
     )
     return problem, config
+
+
+def _rule(problem) -> dict:
+    """Returns the rule that the flags ask for, in what suits the problem."""
+    from l2l_tf import options
+    from l2l_tf.rules import registry
+
+    rule = command_line.checked(
+        options.parse, FLAGS.rule_options, "rule_options"
+    )
+    default = problem.default_rule()
+    name = rule.get("rule", default["rule"])
+    if name == default["rule"]:
+        rule = {**default, **rule}
+    if isinstance(name, str) and name in registry.LEARNED:
+        # The seed also draws phi's initial values, unless told otherwise.
+        rule = {"seed": FLAGS.seed, **rule}
+    return rule
 
 
 if __name__ == "__main__":

@@ -125,7 +125,7 @@ def test_the_split_is_that_of_all_problems():
 
 
 def test_problems_that_do_not_fit_are_refused():
-    with pytest.raises(ValueError, match="2 problems and 1 weights"):
+    with pytest.raises(ValueError, match=r"2 problems and the weights \[1.0\]"):
         ensemble.Ensemble([simple.Simple()] * 2, [1.0])
     with pytest.raises(ValueError, match="0 problems"):
         ensemble.Ensemble([])

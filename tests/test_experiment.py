@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 
 from l2l_tf import experiment
+from l2l_tf import meta_training
 from l2l_tf import metadata as metadata_lib
 from l2l_tf import saved_optimizer
 from l2l_tf.problems import quadratic
@@ -183,6 +184,57 @@ def test_training_starts_from_an_exported_optimizer(tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
-def test_initial_optimizer_of_another_shape_is_refused(tmp_path, exported):
-    with pytest.raises(ValueError, match="another shape"):
+def test_initial_optimizer_of_another_rule_is_refused(tmp_path, exported):
+    with pytest.raises(ValueError, match="another rule"):
         _meta_train(tmp_path / "run", initial_optimizer=str(exported))
+
+
+def test_failed_overwrite_loses_nothing(tmp_path):
+    path = _meta_train(tmp_path / "run")
+    with pytest.raises(ValueError, match="nonesuch"):
+        _meta_train(
+            tmp_path / "run", overwrite=True, initial_optimizer="nonesuch"
+        )
+    assert saved_optimizer.load(path)
+    # Even its own successor may start from it.
+    _meta_train(tmp_path / "run", overwrite=True, initial_optimizer=path)
+
+
+def test_resume_of_another_problem_is_refused(tmp_path):
+    settings = {**SETTINGS, "rule": {"layers": [3]}}
+    for num_dims in (2, 3):
+        problem = quadratic.Quadratic(num_functions=2, num_dims=num_dims)
+        if num_dims == 2:
+            experiment.meta_train(problem, tmp_path / "run", **settings)
+        else:
+            with pytest.raises(ValueError, match="num_dims was 2, now 3"):
+                experiment.meta_train(
+                    problem, tmp_path / "run", resume=True, **settings
+                )
+
+
+def _damage(file):
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def test_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, capsys):
+    _meta_train(tmp_path / "whole", num_epochs=6)
+    _meta_train(tmp_path / "broken")
+    folder = tmp_path / "broken" / "checkpoints"
+    _damage(folder / "ckpt-4.index")
+    (folder / "checkpoint").write_text("nonsense")
+    _meta_train(tmp_path / "broken", num_epochs=6, resume=True)
+    assert "Resumed after epoch 3" in capsys.readouterr().out
+    whole, broken = (_checkpoint(tmp_path / n) for n in ("whole", "broken"))
+    for name, value in whole.items():
+        np.testing.assert_array_equal(value, broken[name], err_msg=name)
+
+
+def test_damage_of_all_checkpoints_is_told_and_nothing_is_lost(tmp_path):
+    _meta_train(tmp_path / "run")
+    for file in (tmp_path / "run" / "checkpoints").glob("*.index"):
+        _damage(file)
+    before = sorted((tmp_path / "run").rglob("*"))
+    with pytest.raises(meta_training.MetaTrainingError, match="can be read"):
+        _meta_train(tmp_path / "run", resume=True)
+    assert sorted((tmp_path / "run").rglob("*")) == before

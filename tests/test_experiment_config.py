@@ -44,12 +44,27 @@ def test_damaged_config_is_refused(text, tmp_path):
 
 
 def test_empty_folder_may_be_used_and_a_foreign_one_never(tmp_path):
-    experiment_config.prepare_folder(tmp_path / "new", False, False)
+    experiment_config.check_folder(tmp_path / "new", False, False)
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileExistsError, match="--overwrite"):
-        experiment_config.prepare_folder(tmp_path / "empty", False, False)
-    experiment_config.prepare_folder(tmp_path / "empty", False, True)
+        experiment_config.check_folder(tmp_path / "empty", False, False)
+    experiment_config.check_folder(tmp_path / "empty", False, True)
     (tmp_path / "thesis.tex").write_text(json.dumps("years of work"))
     with pytest.raises(FileExistsError, match="something else"):
-        experiment_config.prepare_folder(tmp_path, False, True)
+        experiment_config.check_folder(tmp_path, False, True)
     assert (tmp_path / "thesis.tex").exists()
+
+
+def test_schedule_that_ends_with_training_fixes_its_length():
+    cosine = _changed(learning_rate_schedule="cosine")
+    settings = dataclasses.replace(cosine.settings, num_epochs=20_000)
+    longer = dataclasses.replace(cosine, settings=settings)
+    with pytest.raises(ValueError, match="num_epochs was 10000, now 20000"):
+        experiment_config.check_same(cosine, longer)
+
+
+def test_removed_folder_leaves_nothing_behind(tmp_path):
+    experiment_config.remove_folder(tmp_path / "none")
+    experiment_config.write_config(tmp_path / "run", CONFIG)
+    experiment_config.remove_folder(tmp_path / "run")
+    assert not list(tmp_path.iterdir())

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from l2l_tf import keras_optimizer
 from l2l_tf import saved_optimizer
+from l2l_tf.rules import registry
 
 LearnedOptimizer = keras_optimizer.LearnedOptimizer
 
@@ -265,3 +266,35 @@ print("done")
         [sys.executable, "-c", program], capture_output=True, text=True
     )
     assert done.stdout.strip() == "done", done.stderr
+
+
+def test_optimizer_of_several_rules_is_refused(tmp_path):
+    rule = registry.make_rule(
+        {"rule": "routed", "routes": {"x": {"layers": []}}}, ["x"]
+    )
+    saved_optimizer.export(rule, tmp_path / "routed", {})
+    with pytest.raises(ValueError, match="several rules"):
+        LearnedOptimizer(tmp_path / "routed")
+
+
+def test_relative_path_is_found_from_another_folder(
+    exported, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(exported.parent)
+    config = keras.optimizers.serialize(LearnedOptimizer(exported.name))
+    monkeypatch.chdir(tmp_path)
+    assert keras.optimizers.deserialize(config).rule.config()["layers"] == [
+        6,
+        5,
+    ]
+
+
+def test_strategy_is_refused_by_name(exported):
+    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+        variable = keras.Variable(tf.ones([2]))
+        with pytest.raises(ValueError, match="MirroredStrategy"):
+            LearnedOptimizer(exported).build([variable])
+
+
+def test_no_variables_are_no_error(exported):
+    LearnedOptimizer(exported).build([])

@@ -14,7 +14,6 @@ PLAIN = meta_training.Report(
     gradient_norm=3.0,
     learning_rate=0.01,
     skipped=1,
-    seconds=0.1,
 )
 VALIDATED = meta_training.Report(
     epoch=4,
@@ -22,7 +21,6 @@ VALIDATED = meta_training.Report(
     gradient_norm=2.0,
     learning_rate=0.005,
     skipped=1,
-    seconds=0.1,
     validation=np.ones([3, 5]),
     validation_loss=0.125,
     final_loss=0.0625,

@@ -82,7 +82,7 @@ def test_train_writes_what_the_flags_say(trained):
     [
         (["--problem=nope"], ["nope", "quadratic", "mnist", "digits"]),
         (["--num_epochs=many"], ["num_epochs", "many"]),
-        (["--num_epochs=0"], ["num_epochs", "0", "at least 1"]),
+        (["--num_epochs=0"], ["num_epochs", "0", "1 or more"]),
         (["--problme=simple"], ["problme"]),
         (["simple"], ["simple", "--name=value"]),
         (["--problem_options=depth=3"], ["depth", "accepted"]),
@@ -94,6 +94,13 @@ def test_train_writes_what_the_flags_say(trained):
         (["--learning_rate_schedule=step"], ["step", "cosine"]),
         (["--resume", "--overwrite"], ["--resume", "--overwrite"]),
         (["--test_epochs=-1"], ["test_epochs", "-1"]),
+        (["--step_weights=5"], ["5", "constant"]),
+        (["--gradient_clip_norm=nan"], ["gradient_clip_norm", "nan"]),
+        (["--problem_options=name=x"], ["name", "accepted"]),
+        (["--problem_options=split=test"], ["split"]),
+        (["--rule_options=rule=[1]"], ["[1]", "accepted"]),
+        (["--rule_options=rule=adam"], ["adam", "no weights"]),
+        (["--rule_options=rule=vectorwise,size=7"], ["size 7", "()"]),
     ],
 )
 def test_train_refuses_bad_flags_in_one_line(flags, words, tmp_path):
@@ -175,6 +182,9 @@ def test_evaluate_takes_a_hand_designed_optimizer_with_a_rate():
         (["--optimizer=adam", "--split=dev"], ["dev", "validation"]),
         (["--optimizer=adam", "--num_steps=0"], ["num_steps", "0"]),
         (["--optimizer=adam", "--learning_rate=-1"], ["learning_rate", "-1"]),
+        (["--optimizer=adam", "--path=mnist"], ["--path", "L2L"]),
+        (["--path=mnist", "--learning_rate=1"], ["--learning_rate"]),
+        (["--optimizer=adam", "--json_path=/"], ["json_path", "folder"]),
     ],
 )
 def test_evaluate_refuses_bad_flags_in_one_line(flags, words):

@@ -41,3 +41,19 @@ def test_bad_setting_is_refused_and_quoted(changes):
         dataclasses.replace(SETTINGS, **changes)
     value = next(iter(changes.values()))
     assert str(value) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"gradient_clip_norm": math.inf},
+        {"gradient_clip_norm": math.nan},
+        {"num_epochs": 2.5},
+        {"seed": -1},
+        {"step_weights": 5},
+        {"step_weights": (1.0, "a", 1.0, 1.0)},
+    ],
+)
+def test_odd_setting_is_refused(changes):
+    with pytest.raises(ValueError):
+        dataclasses.replace(SETTINGS, **changes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import copy
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -31,13 +32,20 @@ class Problem(abc.ABC):
     Attributes:
         name: What the problem is called.
         split: The data that it draws from, one of `SPLITS`.
+        options: What tells it from other problems of its name, as plain
+            values.
     """
 
     name = "problem"
+    options: Mapping[str, Any] = {}
 
     def __init__(self, split: str = "train"):
         """Draws from one of the splits."""
         self.split = check_split(split)
+
+    def config(self) -> dict[str, Any]:
+        """Returns the problem's name and options, but not where data lie."""
+        return {"name": self.name, "options": dict(self.options)}
 
     def with_split(self, split: str) -> Problem:
         """Returns the same problem on another split of its data."""

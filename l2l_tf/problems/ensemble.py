@@ -34,17 +34,25 @@ class Ensemble(base.Problem):
         Raises:
             ValueError: If the weights do not match the problems.
         """
-        weights = [1.0] * len(problems) if weights is None else list(weights)
-        if not problems or len(weights) != len(problems):
+        weights = [1.0] * len(problems) if weights is None else weights
+        is_list = isinstance(weights, (list, tuple))
+        if not (is_list and problems and len(weights) == len(problems)):
             raise ValueError(
                 f"An ensemble takes one weight for each problem; received "
-                f"{len(problems)} problems and {len(weights)} weights."
+                f"{len(problems)} problems and the weights {weights!r}."
             )
         for weight in weights:
             checks.number("Each weight of an ensemble", weight)
         super().__init__(problems[0].split)
         self.problems = list(problems)
-        self.weights = weights
+        configs = [problem.config() for problem in problems]
+        self.options = {
+            "problems": [
+                {"problem": c["name"], **c["options"]} for c in configs
+            ],
+            "weights": weights,
+        }
+        self.weights = list(weights)
 
     def with_split(self, split: str) -> Ensemble:
         """See base class."""

@@ -13,6 +13,9 @@ from l2l_tf import randomness
 from l2l_tf.problems import base
 from l2l_tf.problems import initial_values as initial_values_lib
 
+NAMED_DATASETS = ("digits", "mnist", "fashion_mnist")
+"""Data sets that are problems by their own names."""
+
 ACTIVATIONS = {
     "sigmoid": tf.sigmoid,
     "relu": tf.nn.relu,
@@ -27,6 +30,8 @@ class ImageClassification(base.Problem):
 
     Source: Andrychowicz et al. 2016, section 3.2.
     """
+
+    name = "image_classification"
 
     def __init__(
         self,
@@ -61,12 +66,22 @@ class ImageClassification(base.Problem):
                 f"Unknown activation {activation!r}; accepted: "
                 f"{sorted(ACTIVATIONS)}."
             )
-        self.name = dataset
         self.dtype = tf.as_dtype(checks.floating_dtype("dtype", dtype))
         self._batch_size = checks.integer("batch_size", batch_size)
         self._hidden_layers = checks.integers("hidden_layers", hidden_layers)
         self._activation = ACTIVATIONS[activation]
         self._initial_values = initial_values_lib.check(initial_values)
+        self.options = {
+            "hidden_layers": self._hidden_layers,
+            "activation": activation,
+            "batch_size": self._batch_size,
+            "initial_values": initial_values,
+            "dtype": dtype,
+        }
+        if dataset in NAMED_DATASETS:
+            self.name = dataset
+        else:
+            self.options["dataset"] = dataset
         loaded = data.load(dataset, data_dir)
         self._num_classes = loaded.num_classes
         self._data = {

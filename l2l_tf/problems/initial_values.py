@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import sonnet as snt
 import tensorflow as tf
 
+from l2l_tf import checks
 from l2l_tf import randomness
 
 InitialValues = str | float | Sequence[float]
@@ -80,13 +81,17 @@ def initializers(
 
 def check(kind: InitialValues) -> InitialValues:
     """Returns the value if it is accepted; otherwise raises a ValueError."""
-    if kind in ("module", "glorot_uniform"):
+    if isinstance(kind, str) and kind in ("module", "glorot_uniform"):
         return kind
-    if isinstance(kind, (int, float)) and kind >= 0:
+    try:
+        if isinstance(kind, (list, tuple)) and len(kind) == 2:
+            low = checks.number("", kind[0], minimum=0.0, above=True)
+            checks.number("", kind[1], minimum=low)
+        else:
+            checks.number("", kind, minimum=0.0)
         return kind
-    if isinstance(kind, (list, tuple)) and len(kind) == 2:
-        if 0 < kind[0] <= kind[1]:
-            return kind
+    except ValueError:
+        pass
     raise ValueError(
         f"Unknown initial values {kind!r}; accepted: a standard deviation "
         "such as 0.01, a range of them such as [0.01, 0.1], 'module' or "

@@ -48,8 +48,16 @@ class KerasModel(base.Problem):
             self._model(tf.nest.map_structure(lambda a: a[:1], inputs))
         if not self._model.trainable_variables:
             raise ValueError("The model has no trainable variables.")
+        self.options = {
+            "loss": loss if isinstance(loss, str) else type(loss).__name__,
+            "batch_size": batch_size,
+            "initial_std": initial_std,
+            "parameter_shapes": [
+                list(v.shape) for v in self._model.trainable_variables
+            ],
+        }
         self._initializers = [
-            initializers[id(v)] for v in self._model.trainable_variables
+            initializers.get(id(v)) for v in self._model.trainable_variables
         ]
 
     @property
@@ -70,7 +78,10 @@ class KerasModel(base.Problem):
         ):
             own = randomness.fold_in(seed, index)
             shape, dtype = variable.shape, variable.dtype
-            if self._initial_std is None:
+            if self._initial_std is None and initializer is None:
+                # It was made with a value, or by an earlier call.
+                params.append(tf.convert_to_tensor(variable))
+            elif self._initial_std is None:
                 params.append(_draw(initializer, shape, dtype, own))
             else:
                 normal = tf.random.stateless_normal(shape, own, dtype=dtype)
@@ -148,7 +159,8 @@ def from_keras(
             testing. Shuffle beforehand what is sorted.
         batch_size: Examples per minibatch.
         initial_std: Standard deviation of a Gaussian start; by default the
-            model's own initialisers are used.
+            model's own initialisers are drawn from anew for each run, also
+            where `model_fn` set other values; frozen variables keep theirs.
 
     Returns:
         The problem.
@@ -256,7 +268,10 @@ def _split(dataset: Any) -> dict[str, Any]:
             "dataset must be a pair (inputs, targets) of arrays or a batched "
             f"tf.data.Dataset of pairs; received {type(dataset).__name__}."
         )
-    data = tf.nest.map_structure(tf.constant, tuple(dataset))
+    data = tf.nest.map_structure(
+        tf.constant,
+        tuple(np.asarray(d) if isinstance(d, list) else d for d in dataset),
+    )
     sizes = {array.shape[0] for array in tf.nest.flatten(data)}
     size = min(sizes)
     if len(sizes) != 1 or size < 6:

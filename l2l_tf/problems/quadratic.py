@@ -52,6 +52,13 @@ class Quadratic(base.Problem):
         self.num_dims = checks.integer("num_dims", num_dims)
         self.sampling = sampling
         self.initial_std = checks.number("initial_std", initial_std, 0.0)
+        self.options = {
+            "num_functions": self.num_functions,
+            "num_dims": self.num_dims,
+            "sampling": sampling,
+            "initial_std": initial_std,
+            "dtype": dtype,
+        }
         self.dtype = tf.as_dtype(checks.floating_dtype("dtype", dtype))
 
     def sample_task(self, seed):

@@ -34,7 +34,7 @@ def _ensemble(
                 f'{{"problem": name, ...options}}; received {options!r}.'
             )
         rest = {k: v for k, v in options.items() if k != "problem"}
-        parts.append(make_problem(options["problem"], split=split, **rest))
+        parts.append(make_problem(options["problem"], split, **rest))
     return ensemble.Ensemble(parts, weights)
 
 
@@ -42,9 +42,10 @@ PROBLEMS: dict[str, Callable[..., base.Problem]] = {
     "simple": simple.Simple,
     "simple-multi": simple.SimpleMulti,
     "quadratic": quadratic.Quadratic,
-    "digits": _images("digits"),
-    "mnist": _images("mnist"),
-    "fashion_mnist": _images("fashion_mnist"),
+    **{
+        dataset: _images(dataset)
+        for dataset in image_classification.NAMED_DATASETS
+    },
     "image_classification": image_classification.ImageClassification,
     "ensemble": _ensemble,
 }
@@ -55,7 +56,7 @@ PROBLEMS: dict[str, Callable[..., base.Problem]] = {
 
 
 def make_problem(
-    name: str, split: str = "train", **options: Any
+    name: str, /, split: str = "train", **options: Any
 ) -> base.Problem:
     """Builds a problem.
 

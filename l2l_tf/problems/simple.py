@@ -22,6 +22,7 @@ class Simple(base.Problem):
     def __init__(self, split: str = "train", dtype: str = "float32"):
         """Takes the data's split, which changes nothing, and the type."""
         super().__init__(split)
+        self.options = {"dtype": dtype}
         self.dtype = tf.as_dtype(checks.floating_dtype("dtype", dtype))
 
     def initial_params(self, task, seed):

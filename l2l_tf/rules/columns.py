@@ -8,6 +8,7 @@ in which the learned rules differ.
 from __future__ import annotations
 
 import abc
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -30,11 +31,7 @@ class Arrangement(abc.ABC):
 
     @abc.abstractmethod
     def to_columns(self, tensor: tf.Tensor) -> tf.Tensor:
-        """Returns a parameter's numbers as a matrix, shape [rows, columns].
-
-        Raises:
-            ValueError: If the parameter's shape does not fit.
-        """
+        """Returns a parameter's numbers as a matrix, shape [rows, columns]."""
 
     def from_columns(
         self, columns: tf.Tensor, shape: Sequence[int]
@@ -42,9 +39,19 @@ class Arrangement(abc.ABC):
         """Undoes `to_columns` for a parameter of the given shape."""
         return tf.reshape(columns, shape)
 
-    def num_columns(self, tensor: tf.Tensor) -> int:
-        """Returns how many columns a parameter makes."""
-        return tensor.shape.num_elements() // self.rows
+    @abc.abstractmethod
+    def check_shape(self, shape: Sequence[int]) -> None:
+        """Refuses a parameter's shape that does not make columns.
+
+        Raises:
+            ValueError: If the shape does not fit.
+        """
+
+    def num_columns(self, shape: Sequence[int]) -> int:
+        """Returns how many columns a parameter of a fitting shape makes."""
+        shape = tuple(shape)
+        self.check_shape(shape)
+        return math.prod(shape) // self.rows
 
     def config(self) -> dict[str, Any]:
         """Returns what `make_arrangement` rebuilds the arrangement from."""
@@ -61,6 +68,9 @@ class Coordinates(Arrangement):
         """See base class."""
         return tf.reshape(tensor, [1, -1])
 
+    def check_shape(self, shape: Sequence[int]) -> None:
+        """See base class; every shape fits."""
+
 
 class Kernels(Arrangement):
     """One column for each pair of input and output channel: a k x k kernel."""
@@ -75,14 +85,16 @@ class Kernels(Arrangement):
 
     def to_columns(self, tensor: tf.Tensor) -> tf.Tensor:
         """See base class."""
-        shape = tuple(tensor.shape)
-        if len(shape) != 4 or shape[:2] != self.kernel_shape:
+        return tf.reshape(tensor, [self.rows, -1])
+
+    def check_shape(self, shape: Sequence[int]) -> None:
+        """See base class."""
+        if len(shape) != 4 or tuple(shape[:2]) != self.kernel_shape:
             raise ValueError(
                 f"A kernelwise rule for kernels of shape {self.kernel_shape} "
                 "takes parameters of shape [*kernel_shape, in, out]; received "
                 f"one of shape {shape}. Route other parameters to another rule."
             )
-        return tf.reshape(tensor, [self.rows, -1])
 
     def config(self) -> dict[str, Any]:
         """See base class."""
@@ -100,13 +112,15 @@ class Vectors(Arrangement):
 
     def to_columns(self, tensor: tf.Tensor) -> tf.Tensor:
         """See base class."""
-        shape = tuple(tensor.shape) or (1,)
-        if shape[-1] != self.rows:
+        return tf.transpose(tf.reshape(tensor, [-1, self.rows]))
+
+    def check_shape(self, shape: Sequence[int]) -> None:
+        """See base class."""
+        if (tuple(shape) or (1,))[-1] != self.rows:
             raise ValueError(
                 f"A vectorwise rule of size {self.rows} takes parameters of "
                 f"shape [..., {self.rows}]; received one of shape {shape}."
             )
-        return tf.transpose(tf.reshape(tensor, [-1, self.rows]))
 
     def from_columns(
         self, columns: tf.Tensor, shape: Sequence[int]
@@ -158,7 +172,7 @@ class ColumnwiseRule(base.UpdateRule):
     def initial_state(self, params: Sequence[tf.Tensor]) -> base.State:
         """See base class."""
         return self.initial_columns(
-            sum(self.arrangement.num_columns(param) for param in params)
+            sum(self.arrangement.num_columns(param.shape) for param in params)
         )
 
     def __call__(
@@ -166,12 +180,12 @@ class ColumnwiseRule(base.UpdateRule):
     ) -> tuple[list[tf.Tensor], base.State]:
         """See base class."""
         arrange = self.arrangement
+        sizes = [arrange.num_columns(gradient.shape) for gradient in gradients]
         columns = [
             tf.cast(arrange.to_columns(gradient), self.dtype)
             for gradient in gradients
         ]
         updates, state = self.update_columns(tf.concat(columns, 1), state)
-        sizes = [arrange.num_columns(gradient) for gradient in gradients]
         parts = tf.split(updates, sizes, axis=1)
         return [
             tf.cast(arrange.from_columns(part, g.shape), g.dtype)

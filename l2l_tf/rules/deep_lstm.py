@@ -28,11 +28,11 @@ def lstm_step(
     """Advances one LSTM layer by one step.
 
         i, f, o, g = split(W [x; h] + b)
-        c' = sigmoid(f + 1) * c + sigmoid(i) * tanh(g)
+        c' = sigmoid(f) * c + sigmoid(i) * tanh(g)
         h' = sigmoid(o) * tanh(c')
 
     Source: Hochreiter and Schmidhuber 1997; Gers et al. 2000 (forget gate);
-    the forget bias of 1 as in Sonnet's `LSTM`.
+    a forget bias of 1, as in Sonnet's `LSTM`, is the start of b.
 
     Args:
         inputs: Shape [input_size, columns].

@@ -55,7 +55,7 @@ def make_rule(
         rules = {pattern: make_rule(c) for pattern, c in routes.items()}
         return routed.Routed(rules, parameter_names)
     known = {**LEARNED, **hand_designed.RULES}
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         raise ValueError(
             f"Unknown rule {name!r}; accepted: {sorted([*known, 'routed'])}."
         )
