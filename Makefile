@@ -16,8 +16,6 @@ INCOMPLETE := $(VENV)/incomplete
 
 SOURCES := $(wildcard l2l_tf scripts tests benchmarks .ci)
 
-# The programs run from the repository, without being installed.
-export PYTHONPATH := $(CURDIR)
 # TensorFlow's start-up messages say nothing of interest.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
@@ -96,5 +94,7 @@ venv:
 		$(VENV)/bin/python -m ensurepip >/dev/null; \
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
 		-r requirements.txt; \
+	$(VENV)/bin/python -c 'import site; \
+		open(site.getsitepackages()[0] + "/l2l_tf.pth", "w").write("$(CURDIR)")'; \
 	cp requirements.txt $(STAMP); \
 	rm -f $(INCOMPLETE)

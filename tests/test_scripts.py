@@ -70,7 +70,8 @@ def test_train_writes_what_the_flags_say(trained):
     config = json.loads((trained / "config.json").read_text())
     assert config["rule"]["layers"] == [3]
     assert config["rule"]["preprocessing_options"] == {"p": 5}
-    assert config["problem"]["options"] == {"num_functions": 2, "num_dims": 2}
+    options = config["problem"]["options"]
+    assert options["num_functions"] == options["num_dims"] == 2
     assert config["settings"]["seed"] == config["rule"]["seed"] == 3
     metadata = json.loads((trained / "optimizer/metadata.json").read_text())
     assert metadata["command"].startswith("python ")
