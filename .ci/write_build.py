@@ -173,7 +173,8 @@ def kind_of(path: Path) -> str:
     """Returns the kind of rule that a file needs."""
     if path.parts[0] == "tests" and path.name.startswith("test_"):
         return "py_test"
-    if path.parts[0] in ("benchmarks", "scripts") and path.stem != "__init__":
+    # What scripts share begins with an underscore and is not run by itself.
+    if path.parts[0] in ("benchmarks", "scripts") and path.stem[0] != "_":
         return "py_binary"
     return "py_library"
 

@@ -161,7 +161,16 @@ class Experiment:
             "versions": versions(),
         }
         if test_runs:
-            metadata["test"] = self._test(test_runs, baselines)
+            test = self._compare("test", test_runs, baselines)
+            rates = {
+                name: result["learning_rate"]
+                for name, result in test["optimizers"].items()
+            }
+            validation = self._compare(
+                "validation", settings.evaluation_epochs, baselines, rates
+            )
+            metadata["test"] = test
+            metadata["validation"]["optimizers"] = validation["optimizers"]
         return saved_optimizer.export(
             self.rule,
             path or self.path / "optimizer",
@@ -169,16 +178,23 @@ class Experiment:
             overwrite=overwrite or path is None,
         )
 
-    def _test(self, num_runs: int, baselines: Sequence[str]) -> dict[str, Any]:
+    def _compare(
+        self,
+        split: str,
+        num_runs: int,
+        baselines: Sequence[str],
+        learning_rates: Mapping[str, float] | None = None,
+    ) -> dict[str, Any]:
         settings = self.config.settings
         results = comparison.compare(
             self.problem,
-            "test",
+            split,
             settings.num_steps,
             num_runs,
             settings.seed,
             self.rule,
             baselines,
+            learning_rates,
             search_runs=num_runs,
         )
         # The curves would make the metadata unreadable.

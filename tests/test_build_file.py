@@ -32,6 +32,7 @@ TEST_MAIN = "tests/run_pytest.py"
 KINDS = {
     "*/__init__.py": "py_library",
     "tests/test_*.py": "py_test",
+    "scripts/_*.py": "py_library",
     "scripts/*.py": "py_binary",
     "benchmarks/*.py": "py_binary",
     "*": "py_library",

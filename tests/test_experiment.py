@@ -113,6 +113,9 @@ def test_meta_train_writes_an_optimizer_with_its_history(tmp_path):
     optimizers = metadata["test"]["optimizers"]
     assert set(optimizers) == {"L2L", *experiment.BASELINES}
     assert optimizers["adam"]["learning_rate"] > 0
+    validation = metadata["validation"]["optimizers"]
+    assert validation.keys() == optimizers.keys()
+    assert validation["adam"]["final"] != optimizers["adam"]["final"]
     checkpoints = (tmp_path / "run" / "checkpoints").glob("*.index")
     assert len(list(checkpoints)) == 3
 
