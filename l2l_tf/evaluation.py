@@ -44,9 +44,12 @@ class Recorder:
             return tf.reshape(losses, [num_steps + 1, -1])
 
         self._split = problem.split
-        # Many recorders, each with one trace of its own: not a retracing.
-        # Not compiled by XLA, which would draw other random numbers.
-        self._run = tf.function(run, reduce_retracing=True)
+        # Traced here, once: TensorFlow would take the traces of many
+        # recorders for retracing, and warn of it. Not compiled by XLA, which
+        # would draw other random numbers.
+        self._run = tf.function(run).get_concrete_function(
+            tf.TensorSpec([2], tf.int32), tf.TensorSpec([], tf.float32)
+        )
 
     def curves(
         self, seed: int, num_runs: int, learning_rate: float = 1.0

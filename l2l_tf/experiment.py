@@ -139,6 +139,9 @@ class Experiment:
         Returns:
             The folder.
         """
+        if path is not None:
+            # Before the test runs, which take minutes.
+            saved_optimizer.check_target(path, overwrite)
         self.trainer.restore_best()
         settings = self.config.settings
         progress = self.trainer.progress

@@ -25,6 +25,28 @@ from l2l_tf.rules import hand_designed
 from l2l_tf.rules import routed
 
 
+def check_target(path: str | os.PathLike, overwrite: bool) -> None:
+    """Refuses to export where something would be lost.
+
+    Args:
+        path: The folder to write.
+        overwrite: Whether a saved optimizer in its place is replaced.
+
+    Raises:
+        FileExistsError: If something is in its place that is to be kept.
+    """
+    target = pathlib.Path(path).expanduser()
+    if target.exists() and not overwrite:
+        raise FileExistsError(
+            f"{target} exists; remove it, choose another path, or overwrite."
+        )
+    if target.exists() and not _is_replaceable(target):
+        raise FileExistsError(
+            f"{target} is not a saved optimizer and is not overwritten; "
+            "choose another path."
+        )
+
+
 def export(
     rule: base.UpdateRule,
     path: str | os.PathLike,
@@ -47,15 +69,7 @@ def export(
         FileExistsError: If the folder exists and is not to be replaced.
     """
     target = pathlib.Path(path).expanduser()
-    if target.exists() and not overwrite:
-        raise FileExistsError(
-            f"{target} exists; remove it, choose another path, or overwrite."
-        )
-    if target.exists() and not _is_replaceable(target):
-        raise FileExistsError(
-            f"{target} is not a saved optimizer and is not overwritten; "
-            "choose another path."
-        )
+    check_target(target, overwrite)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = pathlib.Path(
         tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent)
