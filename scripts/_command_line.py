@@ -68,12 +68,14 @@ def checked(build: Callable, /, *args, **kwargs):
         raise UsageError(str(error)) from error
 
 
-def check_positive(*names: str) -> None:
-    """Refuses flags that are below 1."""
+def check_at_least(minimum: int, *names: str) -> None:
+    """Refuses flags that are below a minimum."""
     for name in names:
         value = flags.FLAGS[name].value
-        if value < 1:
-            raise UsageError(f"--{name} must be at least 1; received {value}.")
+        if value < minimum:
+            raise UsageError(
+                f"--{name} must be at least {minimum}; received {value}."
+            )
 
 
 def build_problem(

@@ -22,7 +22,7 @@ _ADAM_RATES = (0.001, 0.01, 0.1)
 def main(argv: list[str]) -> None:
     """Runs the demonstration."""
     del argv
-    command_line.check_positive("num_epochs")
+    command_line.check_at_least(1, "num_epochs")
     output = pathlib.Path(FLAGS.output)
     optimizer = _meta_train(output / "quadratic")
     curves = _compare(optimizer, output / "quadratic.png")

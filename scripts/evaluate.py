@@ -69,7 +69,7 @@ def main(argv: list[str]) -> None:
     from l2l_tf.rules import hand_designed
 
     command_line.checked(base.check_split, FLAGS.split)
-    command_line.check_positive("num_epochs", "num_steps", "search_epochs")
+    command_line.check_at_least(1, "num_epochs", "num_steps", "search_epochs")
     command_line.check_output("json_path", "plot_path")
     problem = command_line.build_problem(
         FLAGS.problem, FLAGS.problem_options, FLAGS.data_dir

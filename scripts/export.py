@@ -36,10 +36,7 @@ def main(argv: list[str]) -> None:
     for name in ("save_path", "path"):
         if FLAGS[name].value is None:
             raise command_line.UsageError(f"--{name} is needed, see --help.")
-    if FLAGS.test_epochs < 0:
-        raise command_line.UsageError(
-            f"--test_epochs must be 0 or more; received {FLAGS.test_epochs}."
-        )
+    command_line.check_at_least(0, "test_epochs")
     config = command_line.checked(
         experiment_config.read_config, FLAGS.save_path
     )

@@ -135,10 +135,7 @@ def main(argv: list[str]) -> None:
     command_line.checked(
         experiment_config.check_folder, save_path, FLAGS.resume, FLAGS.overwrite
     )
-    if FLAGS.test_epochs < 0:
-        raise command_line.UsageError(
-            f"--test_epochs must be 0 or more; received {FLAGS.test_epochs}."
-        )
+    command_line.check_at_least(0, "test_epochs")
     saved = None
     if FLAGS.resume:
         saved = command_line.checked(experiment_config.read_config, save_path)

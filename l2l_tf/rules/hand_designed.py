@@ -6,6 +6,7 @@ Where an epsilon stands under a square root it is the square of Torch7's.
 
 from __future__ import annotations
 
+import abc
 import inspect
 from collections.abc import Sequence
 from typing import Any
@@ -67,6 +68,7 @@ class HandDesignedRule(base.UpdateRule):
         del slot
         return tf.zeros_like(param)
 
+    @abc.abstractmethod
     def step(
         self, g: tf.Tensor, t: tf.Tensor, *slots: tf.Tensor, **constants
     ) -> tuple[tf.Tensor, ...]:
@@ -81,7 +83,6 @@ class HandDesignedRule(base.UpdateRule):
         Returns:
             The update, then the next slots.
         """
-        raise NotImplementedError
 
     def config(self) -> dict[str, Any]:
         """See base class."""
