@@ -87,10 +87,11 @@ def _variants(problem, rule):
     import tensorflow as tf
 
     from l2l_tf import meta_gradients
+    from l2l_tf import meta_loss
     from l2l_tf import randomness
     from l2l_tf import unroll
 
-    weights = unroll.step_weights("constant", _UNROLL_LENGTH)
+    weights = meta_loss.step_weights("constant", _UNROLL_LENGTH)
     start = tf.function(lambda seed: unroll.start(rule, problem, seed))
     differentiate = tf.function(
         lambda run: meta_gradients.autodiff(rule, problem, run, weights)

@@ -26,6 +26,7 @@ def compare(
     baselines: Sequence[str] = (),
     learning_rates: Mapping[str, float] | None = None,
     search_runs: int = 10,
+    jit_compile: bool = True,
 ) -> dict[str, Any]:
     """Records paired runs of several optimizers.
 
@@ -41,6 +42,7 @@ def compare(
         baselines: Names of hand-designed rules.
         learning_rates: Rates of baselines; those not listed are searched.
         search_runs: Validation runs per rate of a search.
+        jit_compile: Whether XLA compiles the runs of the learned rule.
 
     Returns:
         What can be written as JSON: `problem`, `split`, `num_steps`,
@@ -50,7 +52,10 @@ def compare(
     results: dict[str, Any] = {}
     if learned is not None:
         recorder = evaluation.Recorder(
-            lambda rate: learned, problem.with_split(split), num_steps
+            lambda rate: learned,
+            problem.with_split(split),
+            num_steps,
+            jit_compile,
         )
         results[LEARNED] = evaluation.summarize(
             recorder.curves(seed, num_runs), None

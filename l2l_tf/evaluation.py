@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,9 @@ from l2l_tf import randomness
 from l2l_tf import unroll as unroll_lib
 from l2l_tf.problems import base as problems
 from l2l_tf.rules import base as rules
+
+_CHUNK = 50
+"""Updates that XLA makes in one call."""
 
 
 class Recorder:
@@ -27,6 +31,7 @@ class Recorder:
         make_rule: Callable[[tf.Tensor], rules.UpdateRule],
         problem: problems.Problem,
         num_steps: int,
+        jit_compile: bool = False,
     ):
         """Prepares the runs.
 
@@ -35,21 +40,45 @@ class Recorder:
                 learned rule may ignore it.
             problem: The problem, on the split to be evaluated.
             num_steps: Updates per run, T.
+            jit_compile: Whether XLA compiles them, which pays for learned
+                rules.
         """
 
-        def run(seed, learning_rate):
-            rule = make_rule(learning_rate)
-            start = unroll_lib.start(rule, problem, seed)
-            losses, _ = unroll_lib.unroll(rule, problem, start, num_steps)
-            return tf.reshape(losses, [num_steps + 1, -1])
+        def start(seed, learning_rate):
+            return unroll_lib.start(make_rule(learning_rate), problem, seed)
+
+        def advance(num_steps, run, learning_rate):
+            losses, run, _ = unroll_lib.unroll(
+                make_rule(learning_rate),
+                problem,
+                run,
+                num_steps,
+                jit_compile=jit_compile,
+            )
+            return tf.reshape(losses, [num_steps + 1, -1]), run
 
         self._split = problem.split
         # Traced here, once: TensorFlow would take the traces of many
-        # recorders for retracing, and warn of it. Not compiled by XLA, which
-        # would draw other random numbers.
-        self._run = tf.function(run).get_concrete_function(
-            tf.TensorSpec([2], tf.int32), tf.TensorSpec([], tf.float32)
+        # recorders for retracing, and warn of it.
+        rate = tf.TensorSpec([], tf.float32)
+        self._start = tf.function(start).get_concrete_function(
+            tf.TensorSpec([2], tf.int32), rate
         )
+        run = tf.nest.map_structure(
+            tf.TensorSpec.from_tensor, self._start.structured_outputs
+        )
+        # XLA is given the minibatches of a whole chunk at once.
+        chunk = _CHUNK if jit_compile else num_steps
+        sizes = [chunk] * (num_steps // chunk)
+        if num_steps % chunk:
+            sizes.append(num_steps % chunk)
+        advances = {
+            size: tf.function(
+                functools.partial(advance, size)
+            ).get_concrete_function(run, rate)
+            for size in set(sizes)
+        }
+        self._advances = [advances[size] for size in sizes]
 
     def curves(
         self, seed: int, num_runs: int, learning_rate: float = 1.0
@@ -67,10 +96,18 @@ class Recorder:
         """
         rate = tf.constant(learning_rate, tf.float32)
         losses = [
-            self._run(randomness.run_seed(seed, self._split, i), rate).numpy()
-            for i in range(num_runs)
+            self._record(randomness.run_seed(seed, self._split, index), rate)
+            for index in range(num_runs)
         ]
         return np.concatenate(losses, axis=1).T
+
+    def _record(self, seed: tf.Tensor, rate: tf.Tensor) -> np.ndarray:
+        run, losses = self._start(seed, rate), []
+        for advance in self._advances:
+            part, run = advance(run, rate)
+            # The next chunk begins with the loss that this one ends with.
+            losses.append(part[:-1])
+        return np.concatenate([*losses, part[-1:]])
 
 
 def late_loss(curves: np.ndarray) -> float:

@@ -199,6 +199,7 @@ class Experiment:
             baselines,
             learning_rates,
             search_runs=num_runs,
+            jit_compile=settings.jit_compile,
         )
         # The curves would make the metadata unreadable.
         results["optimizers"] = {

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from l2l_tf import evaluation
 from l2l_tf import meta_gradients
+from l2l_tf import meta_loss
 from l2l_tf import meta_optimizer
 from l2l_tf import randomness
 from l2l_tf import settings as settings_lib
@@ -109,28 +110,22 @@ class MetaTrainer:
             self._phi, settings.gradient_clip_norm
         )
         self.progress = Progress(self._phi)
-        self._weights = unroll_lib.step_weights(
+        self._weights = meta_loss.step_weights(
             settings.step_weights, settings.unroll_length
         )
         self._validation = evaluation.Recorder(
             lambda rate: rule,
             problem.with_split("validation"),
             settings.num_steps,
+            settings.jit_compile,
         )
         # Traced once each, however many optimizees a meta-step has.
         self._start = tf.function(
             lambda seed: unroll_lib.start(rule, self.problem, seed)
         )
-        self._meta_gradient = tf.function(
-            lambda run: meta_gradients.autodiff(
-                rule,
-                self.problem,
-                run,
-                self._weights,
-                settings.second_derivatives,
-            )
-        )
+        self._meta_gradient = tf.function(self._estimate)
         self._meta_step = tf.function(self._take_meta_step)
+        self._epoch = tf.function(self._run_epoch)
 
     def checkpointable(self) -> dict[str, Any]:
         """Returns all that a checkpoint has to hold, by name."""
@@ -182,19 +177,23 @@ class MetaTrainer:
         settings = self.settings
         epoch = int(self.progress.epoch)
         rate = tf.constant(settings.learning_rate_at(epoch), tf.float32)
-        runs = [
-            self._start(
-                randomness.run_seed(
-                    settings.seed, "train", epoch * settings.batch_size + index
-                )
+        seeds = [
+            randomness.run_seed(
+                settings.seed, "train", epoch * settings.batch_size + index
             )
             for index in range(settings.batch_size)
         ]
-        losses, norms = [], []
-        for _ in range(settings.num_steps // settings.unroll_length):
-            loss, norm, runs = self._meta_step(runs, rate)
-            losses.append(loss)
-            norms.append(norm)
+        try:
+            losses, norms = self._epoch(seeds, rate)
+        except tf.errors.InvalidArgumentError as error:
+            lines = error.message.splitlines()
+            said = [line for line in lines if "XLA" in line]
+            if not (settings.jit_compile and said):
+                raise
+            raise MetaTrainingError(
+                "XLA cannot compile this problem; train it with "
+                f"jit_compile=False (--nojit_compile). XLA says: {said[0]}"
+            ) from error
         self._check_skips()
         epoch += 1
         report = Report(
@@ -210,6 +209,26 @@ class MetaTrainer:
             report = self._validate(report)
         self.progress.epoch.assign(epoch)
         return report
+
+    def _run_epoch(
+        self, seeds: list[tf.Tensor], rate: tf.Tensor
+    ) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
+        runs = [self._start(seed) for seed in seeds]
+        losses, norms = [], []
+        for _ in range(self.settings.num_steps // self.settings.unroll_length):
+            loss, norm, runs = self._meta_step(runs, rate)
+            losses.append(loss)
+            norms.append(norm)
+        return losses, norms
+
+    def _estimate(self, run: unroll_lib.Run) -> meta_gradients.MetaGradient:
+        settings = self.settings
+        arguments = self.rule, self.problem, run, self._weights
+        if settings.uses_replay:
+            return meta_gradients.replay(
+                *arguments, settings.coordinate_fraction, settings.jit_compile
+            )
+        return meta_gradients.autodiff(*arguments, settings.second_derivatives)
 
     def _take_meta_step(
         self, runs: list[unroll_lib.Run], rate: tf.Tensor

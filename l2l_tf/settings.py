@@ -6,9 +6,10 @@ import dataclasses
 import math
 
 from l2l_tf import checks
-from l2l_tf import unroll as unroll_lib
+from l2l_tf import meta_loss
 
 SCHEDULES = ("constant", "cosine")
+META_GRADIENTS = ("replay", "autodiff")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +27,12 @@ class Settings:
         batch_size: Optimizees per meta-step, whose gradients are averaged.
         second_derivatives: Whether to differentiate through the optimizee's
             gradients.
-        step_weights: The weights w_t, see `l2l_tf.unroll.step_weights`.
+        meta_gradient: `"replay"` or `"autodiff"`, see
+            `l2l_tf.meta_gradients`; None for replay wherever it is valid.
+        coordinate_fraction: The share of coordinates that replay draws for
+            each unroll; with less than 1 meta-gradients are estimates.
+        jit_compile: Whether XLA compiles replay and validation.
+        step_weights: The weights w_t, see `l2l_tf.meta_loss.step_weights`.
         evaluation_period: Epochs between two validations.
         evaluation_epochs: Runs per validation.
         log_period: Epochs between two log lines.
@@ -45,6 +51,9 @@ class Settings:
     gradient_clip_norm: float | None = None
     batch_size: int = 1
     second_derivatives: bool = False
+    meta_gradient: str | None = None
+    coordinate_fraction: float = 1.0
+    jit_compile: bool = True
     step_weights: str | tuple[float, ...] = "constant"
     evaluation_period: int = 1_000
     evaluation_epochs: int = 20
@@ -84,7 +93,41 @@ class Settings:
                 f"Unknown learning_rate_schedule "
                 f"{self.learning_rate_schedule!r}; accepted: {list(SCHEDULES)}."
             )
-        unroll_lib.step_weights(self.step_weights, self.unroll_length)
+        meta_loss.step_weights(self.step_weights, self.unroll_length)
+        self._check_meta_gradient()
+
+    @property
+    def uses_replay(self) -> bool:
+        """Whether meta-gradients are replayed."""
+        if self.meta_gradient is None:
+            return not self.second_derivatives
+        return self.meta_gradient == "replay"
+
+    def _check_meta_gradient(self) -> None:
+        if self.meta_gradient not in (None, *META_GRADIENTS):
+            raise ValueError(
+                f"Unknown meta_gradient {self.meta_gradient!r}; accepted: "
+                f"{list(META_GRADIENTS)}."
+            )
+        if self.uses_replay and self.second_derivatives:
+            raise ValueError(
+                "meta_gradient='replay' with second_derivatives is not "
+                "possible: replay rests on the optimizee's gradients being "
+                "held constant; use meta_gradient='autodiff'."
+            )
+        checks.number(
+            "coordinate_fraction", self.coordinate_fraction, 0.0, above=True
+        )
+        if self.coordinate_fraction > 1.0:
+            raise ValueError(
+                "coordinate_fraction must be at most 1; received "
+                f"{self.coordinate_fraction!r}."
+            )
+        if self.coordinate_fraction < 1.0 and not self.uses_replay:
+            raise ValueError(
+                f"coordinate_fraction={self.coordinate_fraction!r} needs "
+                "meta_gradient='replay'; autodiff takes all coordinates."
+            )
 
     def learning_rate_at(self, epoch: int) -> float:
         """Returns Adam's learning rate during an epoch, counted from 0."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -59,13 +59,31 @@ def start(
     )
 
 
+class Trajectory(NamedTuple):
+    """What an unroll gives.
+
+    Attributes:
+        losses: f(theta_0), ..., f(theta_T), shape [num_steps + 1, ...].
+        run: The run after the last update.
+        gradients: The optimizee's gradients at theta_0, ..., theta_T, for
+            each parameter a tensor of shape [num_steps + 1, ...]; an empty
+            list unless they were asked for.
+    """
+
+    losses: tf.Tensor
+    run: Run
+    gradients: list[tf.Tensor]
+
+
 def unroll(
     rule: rules.UpdateRule,
     problem: problems.Problem,
     run: Run,
     num_steps: int,
     second_derivatives: bool = False,
-) -> tuple[tf.Tensor, Run]:
+    keep_gradients: bool = False,
+    jit_compile: bool = False,
+) -> Trajectory:
     """Makes a number of updates, and records the loss before each.
 
         theta_{t+1} = theta_t + g_t,   [g_t, h_{t+1}] = m(grad f(theta_t), h_t)
@@ -83,107 +101,130 @@ def unroll(
         num_steps: The number of updates T.
         second_derivatives: Whether the dependence of the optimizee's
             gradients on earlier updates is differentiated. If not, as in the
-            paper, gradients pass through `tf.stop_gradient`.
+            paper, gradients and the model's state pass through
+            `tf.stop_gradient`.
+        keep_gradients: Whether to return the optimizee's gradients.
+        jit_compile: Whether XLA compiles the loop. All its minibatches are
+            then drawn beforehand, since XLA draws other random numbers.
 
     Returns:
-        The losses f(theta_0), ..., f(theta_T), shape [num_steps + 1, ...],
-        and the run after the last update.
+        Losses, where the run stands afterwards, and gradients.
     """
 
-    def evaluate(params, model_state, step):
-        seed = randomness.fold_in(randomness.stream(run.seed, "batch"), step)
-        batch = problem.sample_batch(run.task, seed)
-        return problem.stateful_loss(params, model_state, run.task, batch)
+    def draw(step):
+        stream = randomness.stream(run.seed, "batch")
+        return problem.sample_batch(run.task, randomness.fold_in(stream, step))
 
-    def body(index, losses, params, rule_state, model_state):
+    options = rule, problem, num_steps, second_derivatives, keep_gradients
+    if jit_compile:
+        steps = run.step + tf.range(num_steps + 1)
+        batches = _map(draw, steps)
+        loop = tf.function(
+            lambda run, batches: _loop(
+                *options,
+                run,
+                lambda index: tf.nest.map_structure(
+                    lambda stacked: stacked[index], batches
+                ),
+            ),
+            jit_compile=True,
+        )
+        losses, changes, gradients = loop(run, batches)
+    else:
+        losses, changes, gradients = _loop(
+            *options, run, lambda index: draw(run.step + index)
+        )
+    run = run._replace(step=run.step + num_steps, **changes)
+    return Trajectory(losses, run, gradients)
+
+
+def _loop(
+    rule: rules.UpdateRule,
+    problem: problems.Problem,
+    num_steps: int,
+    second_derivatives: bool,
+    keep_gradients: bool,
+    run: Run,
+    batch_at: Callable[[tf.Tensor], problems.Nest],
+) -> tuple[tf.Tensor, dict[str, problems.Nest], list[tf.Tensor]]:
+    """Returns losses, what the loop changed in the run, and gradients."""
+    freeze = tf.identity if second_derivatives else tf.stop_gradient
+
+    def evaluate(params, model_state, index):
+        return problem.stateful_loss(
+            params, model_state, run.task, batch_at(index)
+        )
+
+    def differentiate(params, model_state, index):
         with tf.GradientTape() as tape:
             tape.watch(params)
-            loss, model_state = evaluate(params, model_state, run.step + index)
+            loss, model_state = evaluate(params, model_state, index)
         # The sum over independent functions, hence each its own gradient.
         gradients = tape.gradient(
             loss, params, unconnected_gradients=tf.UnconnectedGradients.ZERO
         )
-        if not second_derivatives:
-            gradients = [tf.stop_gradient(gradient) for gradient in gradients]
-        updates, rule_state = rule(gradients, rule_state)
-        params = [p + u for p, u in zip(params, updates, strict=True)]
         return (
-            index + 1,
-            losses.write(index, loss),
-            params,
-            rule_state,
-            model_state,
+            loss,
+            tf.nest.map_structure(freeze, gradients),
+            tf.nest.map_structure(freeze, model_state),
         )
 
-    loss_spec = _loss_spec(evaluate, run)
-    losses = tf.TensorArray(
-        loss_spec.dtype, num_steps + 1, element_shape=loss_spec.shape
-    )
-    _, losses, params, rule_state, model_state = tf.while_loop(
+    def write(arrays, index, tensors):
+        return [
+            array.write(index, tensor)
+            for array, tensor in zip(arrays, tensors, strict=True)
+        ]
+
+    def body(index, losses, kept, params, rule_state, model_state):
+        loss, gradients, model_state = differentiate(params, model_state, index)
+        updates, rule_state = rule(gradients, rule_state)
+        params = [p + u for p, u in zip(params, updates, strict=True)]
+        losses = losses.write(index, loss)
+        if keep_gradients:
+            kept = write(kept, index, gradients)
+        return index + 1, losses, kept, params, rule_state, model_state
+
+    def array(like):
+        return tf.TensorArray(
+            like.dtype, num_steps + 1, element_shape=like.shape
+        )
+
+    losses = array(_loss_spec(evaluate, run))
+    kept = [array(param) for param in run.params] if keep_gradients else []
+    _, losses, kept, params, rule_state, model_state = tf.while_loop(
         lambda index, *_: index < num_steps,
         body,
-        (0, losses, run.params, run.rule_state, run.model_state),
+        (0, losses, kept, run.params, run.rule_state, run.model_state),
         maximum_iterations=num_steps,
-    )
-    final = run._replace(
-        step=run.step + num_steps,
-        params=params,
-        rule_state=rule_state,
-        model_state=model_state,
     )
     # The next unroll begins with this same evaluation and advances the
     # model's state by it; here it only measures.
-    last, _ = evaluate(final.params, final.model_state, final.step)
-    return losses.write(num_steps, last).stack(), final
+    if keep_gradients:
+        last, gradients, _ = differentiate(params, model_state, num_steps)
+        kept = write(kept, num_steps, gradients)
+    else:
+        last, _ = evaluate(params, model_state, num_steps)
+    changes = {
+        "params": params,
+        "rule_state": rule_state,
+        "model_state": model_state,
+    }
+    losses = losses.write(num_steps, last).stack()
+    return losses, changes, [array.stack() for array in kept]
 
 
-def step_weights(weights: str | list[float], num_steps: int) -> tf.Tensor:
-    """Returns the weights w_t of the losses of one unroll.
-
-    Args:
-        weights: `"constant"` for ones, `"last"` for the last step only, or
-            one number for each of f(theta_0), ..., f(theta_T).
-        num_steps: The number of updates T.
-
-    Returns:
-        A float32 tensor of shape [num_steps + 1].
-
-    Raises:
-        ValueError: If the weights are none of these.
-    """
-    if isinstance(weights, str):
-        if weights == "constant":
-            return tf.ones([num_steps + 1])
-        if weights == "last":
-            return tf.one_hot(num_steps, num_steps + 1)
-    elif (
-        isinstance(weights, (list, tuple))
-        and len(weights) == num_steps + 1
-        and all(isinstance(weight, (int, float)) for weight in weights)
-    ):
-        if 0 <= min(weights) and 0 < sum(weights) < math.inf:
-            return tf.constant(weights, tf.float32)
-    raise ValueError(
-        f"Step weights {weights!r} are not accepted; give 'constant', 'last' "
-        f"or {num_steps + 1} numbers of 0 or more, not all of them 0."
+def _map(
+    function: Callable[[tf.Tensor], problems.Nest], elements: tf.Tensor
+) -> problems.Nest:
+    """`tf.map_fn` of a function that tells no signature, or returns ()."""
+    traced = tf.function(function).get_concrete_function(elements[0])
+    signature = tf.nest.map_structure(
+        lambda output: tf.TensorSpec(output.shape, output.dtype),
+        traced.structured_outputs,
     )
-
-
-def meta_loss(losses: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-    """Sums the losses of one unroll: `L = sum_t w_t f(theta_t)`.
-
-    Source: Andrychowicz et al. 2016, equation 3.
-
-    Args:
-        losses: Shape [steps, ...]; independent functions are averaged.
-        weights: The weights w_t, shape [steps].
-
-    Returns:
-        A scalar.
-    """
-    functions = tf.range(1, tf.rank(losses))
-    per_step = tf.reduce_mean(losses, axis=functions)
-    return tf.reduce_sum(tf.cast(weights, losses.dtype) * per_step)
+    if not tf.nest.flatten(signature):
+        return signature
+    return tf.map_fn(function, elements, fn_output_signature=signature)
 
 
 def _loss_spec(evaluate, run: Run) -> tf.TensorSpec:

@@ -52,6 +52,12 @@ flags.DEFINE_string(
 )
 flags.DEFINE_integer("seed", 0, "Seed of the runs.")
 flags.DEFINE_string("data_dir", None, "Folder of prepared TFDS data sets.")
+flags.DEFINE_bool(
+    "jit_compile",
+    True,
+    "Let XLA compile the learned optimizer's runs; --nojit_compile for an "
+    "optimizee that XLA cannot compile.",
+)
 flags.DEFINE_string("json_path", None, "Where to write the results as JSON.")
 flags.DEFINE_string("plot_path", None, "Where to draw the learning curves.")
 
@@ -122,6 +128,7 @@ def main(argv: list[str]) -> None:
         baselines,
         rates,
         FLAGS.search_epochs,
+        FLAGS.jit_compile,
     )
     print(comparison.table(results))
     first = next(iter(results["optimizers"].values()))

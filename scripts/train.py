@@ -88,6 +88,24 @@ flags.DEFINE_bool(
     "Differentiate through the optimizee's gradients.",
 )
 flags.DEFINE_string(
+    "meta_gradient",
+    None,
+    "replay (exact, faster, less memory) or autodiff. Default: replay, and "
+    "autodiff with --second_derivatives.",
+)
+flags.DEFINE_float(
+    "coordinate_fraction",
+    1.0,
+    "Share of the coordinates that replay draws for each unroll; with less "
+    "than 1 meta-gradients are unbiased estimates.",
+)
+flags.DEFINE_bool(
+    "jit_compile",
+    True,
+    "Let XLA compile replay and validation; --nojit_compile for an optimizee "
+    "that XLA cannot compile.",
+)
+flags.DEFINE_string(
     "step_weights",
     "constant",
     "Weights w_t of the losses of one unroll: constant, last, or a JSON list "
@@ -116,6 +134,9 @@ _SETTINGS = (
     "gradient_clip_norm",
     "batch_size",
     "second_derivatives",
+    "meta_gradient",
+    "coordinate_fraction",
+    "jit_compile",
     "step_weights",
     "evaluation_period",
     "evaluation_epochs",

@@ -102,7 +102,7 @@ def test_states_advance_along_an_unroll():
     @tf.function
     def states():
         start = unroll.start(rule, problem, _SEED)
-        _, run = unroll.unroll(rule, problem, start, 20)
+        run = unroll.unroll(rule, problem, start, 20).run
         return start.model_state, run.model_state
 
     (_, [mean, *_]), (_, [final, *_]) = states()

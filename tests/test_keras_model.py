@@ -58,7 +58,7 @@ def _unroll(problem, num_steps, learning_rate):
     @tf.function
     def run():
         start = unroll.start(rule, problem, _SEED)
-        return start, *unroll.unroll(rule, problem, start, num_steps)
+        return start, *unroll.unroll(rule, problem, start, num_steps)[:2]
 
     return run()
 

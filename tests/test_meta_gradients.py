@@ -1,20 +1,24 @@
 """Tests of l2l_tf/meta_gradients.py."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from l2l_tf import meta_gradients
+from l2l_tf import meta_loss
 from l2l_tf import randomness
 from l2l_tf import unroll
 from l2l_tf.problems import image_classification
+from l2l_tf.problems import keras_model
 from l2l_tf.problems import quadratic
+from l2l_tf.problems import simple
 from l2l_tf.rules import registry
 
 _NUM_STEPS = 4
 _WEIGHTS = {
-    "constant": unroll.step_weights("constant", _NUM_STEPS),
-    "last": unroll.step_weights("last", _NUM_STEPS),
+    "constant": meta_loss.step_weights("constant", _NUM_STEPS),
+    "last": meta_loss.step_weights("last", _NUM_STEPS),
     "random": tf.constant([0.3, 1.7, 0.0, 0.9, 2.1]),
 }
 _PROBLEMS = {
@@ -155,7 +159,7 @@ def test_second_derivatives_make_a_difference(problem_name):
 def test_the_result_holds_the_unroll():
     rule, problem, run = _start("quadratic", "identity")
     result = _autodiff(rule, problem, run, _WEIGHTS["random"], False)
-    losses, end = tf.function(unroll.unroll)(rule, problem, run, _NUM_STEPS)
+    losses, end, _ = tf.function(unroll.unroll)(rule, problem, run, _NUM_STEPS)
     np.testing.assert_allclose(result.losses, losses, rtol=1e-12)
     tf.nest.map_structure(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12),
@@ -170,3 +174,150 @@ def test_weights_that_the_loss_does_not_reach_get_zeros():
     result = _autodiff(rule, problem, run, first_only, False)
     for gradient in result.gradients:
         np.testing.assert_array_equal(gradient, tf.zeros_like(gradient))
+
+
+def _both(rule, problem, run, weights, jit_compile=True):
+    replayed = tf.function(
+        lambda: meta_gradients.replay(
+            rule, problem, run, weights, jit_compile=jit_compile
+        )
+    )()
+    return _autodiff(rule, problem, run, weights, False), replayed
+
+
+def _check_equal(exact, replayed, tolerance):
+    assert float(replayed.loss) == pytest.approx(
+        float(exact.loss), rel=tolerance
+    )
+    scale = tf.linalg.global_norm(exact.gradients)
+    for a, b in zip(exact.gradients, replayed.gradients, strict=True):
+        assert np.linalg.norm(a - b) <= tolerance * scale
+    tf.nest.map_structure(
+        lambda a, b: np.testing.assert_allclose(
+            a, b, rtol=tolerance, atol=tolerance
+        ),
+        (exact.losses, exact.run),
+        (replayed.losses, replayed.run),
+    )
+
+
+@pytest.mark.parametrize(
+    "weights, jit_compile",
+    [("constant", False), ("last", False), ("random", True)],
+)
+@pytest.mark.parametrize("rule_name", [*_RULES, "routed"])
+@pytest.mark.parametrize("problem_name", _PROBLEMS)
+def test_replay_equals_autodiff(problem_name, rule_name, weights, jit_compile):
+    rule, problem, run = _start(problem_name, rule_name)
+    _check_equal(
+        *_both(rule, problem, run, _WEIGHTS[weights], jit_compile), 1e-10
+    )
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_replay_equals_autodiff_in_single_precision(seed):
+    rng = np.random.default_rng(seed)
+    if seed % 2:
+        problem = quadratic.Quadratic(
+            num_functions=int(rng.integers(1, 9)),
+            num_dims=int(rng.integers(1, 12)),
+        )
+    else:
+        problem = image_classification.ImageClassification(
+            "digits",
+            hidden_layers=rng.integers(1, 9, rng.integers(0, 3)).tolist(),
+            batch_size=int(rng.integers(1, 9)),
+            activation=rng.choice(["sigmoid", "relu"]),
+            initial_values=float(rng.uniform(0.1, 0.5)),
+        )
+    rule = registry.make_rule(
+        {
+            "rule": "coordinatewise",
+            "layers": rng.integers(1, 21, rng.integers(0, 3)).tolist(),
+            "scale": float(rng.uniform(0.01, 0.3)),
+        }
+    )
+    weights = tf.constant(rng.uniform(0, 1, rng.integers(2, 25)), tf.float32)
+    run = unroll.start(rule, problem, randomness.run_seed(seed, "train", 0))
+    # The second unroll, which begins with a state of the rule.
+    run = tf.function(unroll.unroll)(rule, problem, run, 3).run
+    # The same arithmetic on the way forward: where gradients are near zero,
+    # their logarithms would make much of another rounding.
+    _check_equal(*_both(rule, problem, run, weights, False), 1e-4)
+
+
+def test_replay_equals_autodiff_in_single_precision_under_xla():
+    problem = image_classification.ImageClassification("digits")
+    rule = registry.make_rule({"rule": "coordinatewise"})
+    run = unroll.start(rule, problem, randomness.run_seed(0, "train", 0))
+    weights = meta_loss.step_weights("constant", 20)
+    exact, replayed = _both(rule, problem, run, weights)
+    for a, b in zip(exact.gradients, replayed.gradients, strict=True):
+        assert np.linalg.norm(a - b) < 1e-4 * np.linalg.norm(a)
+
+
+def test_replay_equals_autodiff_of_a_model_with_state():
+    rng = np.random.default_rng(0)
+    problem = keras_model.from_keras(
+        lambda: keras.Sequential(
+            [
+                keras.Input([3]),
+                keras.layers.BatchNormalization(),
+                keras.layers.Dropout(0.5),
+                keras.layers.Dense(2),
+            ]
+        ),
+        "mse",
+        (rng.normal(size=(60, 3)), rng.normal(size=(60, 2))),
+        batch_size=5,
+    )
+    rule = registry.make_rule({"rule": "coordinatewise", "layers": [4]})
+    run = unroll.start(rule, problem, randomness.run_seed(0, "train", 0))
+    # In the plain graph: XLA would draw other units to drop.
+    results = _both(rule, problem, run, _WEIGHTS["random"], False)
+    _check_equal(*results, 1e-4)
+
+
+class _StateOfParameters(simple.SimpleMulti):
+    """Its loss depends on the parameters of the step before, too."""
+
+    def initial_model_state(self, task, seed):
+        return tf.constant(1.0)
+
+    def stateful_loss(self, params, model_state, task, batch):
+        loss = self.loss(params, task, batch)
+        return loss * model_state, tf.reduce_sum(tf.square(params[0]))
+
+
+def test_a_model_s_state_counts_as_constant():
+    problem = _StateOfParameters()
+    rule = registry.make_rule({"rule": "coordinatewise", "layers": [4]})
+    run = unroll.start(rule, problem, randomness.run_seed(0, "train", 0))
+    without, replayed = _both(rule, problem, run, _WEIGHTS["random"])
+    _check_equal(without, replayed, 1e-4)
+    with_it = _autodiff(rule, problem, run, _WEIGHTS["random"], True)
+    assert not np.allclose(without.gradients[0], with_it.gradients[0])
+
+
+def test_a_fraction_of_the_coordinates_is_drawn_anew_for_each_unroll():
+    rule, problem, run = _start("digits", "log_and_sign")
+    estimate = tf.function(
+        lambda run: meta_gradients.replay(
+            rule, problem, run, _WEIGHTS["constant"], 0.1
+        )
+    )
+    first = estimate(run)
+    for a, b in zip(first.gradients, estimate(run).gradients, strict=True):
+        np.testing.assert_array_equal(a, b)
+    for changed in (
+        run._replace(step=tf.constant(4)),
+        run._replace(seed=randomness.run_seed(0, "train", 1)),
+    ):
+        # The losses change too; what counts is which coordinates are drawn.
+        gradients = estimate(changed).gradients
+        assert not np.array_equal(first.gradients[0], gradients[0])
+    np.testing.assert_allclose(
+        first.losses,
+        _autodiff(rule, problem, run, _WEIGHTS["constant"], False).losses,
+        rtol=1e-10,
+    )

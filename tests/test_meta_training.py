@@ -95,6 +95,51 @@ def test_epoch_is_truncated_backpropagation_with_adam():
         np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_replay_and_autodiff_train_alike(batch_size):
+    trained = []
+    for changes in (
+        {"meta_gradient": "autodiff"},
+        {"meta_gradient": "replay"},
+        {"meta_gradient": "replay", "jit_compile": False},
+    ):
+        trainer = _trainer(batch_size=batch_size, **changes)
+        reports = list(trainer.train())
+        trained.append(
+            [*_phi(trainer), [report.meta_loss for report in reports]]
+        )
+    for expected, *others in zip(*trained, strict=True):
+        for other in others:
+            np.testing.assert_allclose(other, expected, rtol=1e-3, atol=1e-5)
+
+
+def test_a_fraction_of_coordinates_trains_otherwise_but_repeatably():
+    phi = []
+    for fraction in (0.5, 0.5, 1.0):
+        trainer = _trainer(coordinate_fraction=fraction)
+        list(trainer.train())
+        phi.append(np.concatenate([np.ravel(v) for v in _phi(trainer)]))
+    np.testing.assert_array_equal(phi[0], phi[1])
+    assert not np.allclose(phi[0], phi[2])
+
+
+class _NotForXLA(simple.Simple):
+    def loss(self, params, task, batch):
+        zero = tf.numpy_function(lambda: np.float32(0.0), [], tf.float32)
+        zero.set_shape([])
+        return super().loss(params, task, batch) + zero
+
+
+def test_a_problem_that_xla_cannot_compile_says_what_to_do():
+    trainer = _trainer(problem=_NotForXLA())
+    with pytest.raises(
+        meta_training.MetaTrainingError, match="--nojit_compile.*PyFunc"
+    ):
+        next(trainer.train())
+    trainer = _trainer(problem=_NotForXLA(), jit_compile=False)
+    assert len(list(trainer.train())) == 4
+
+
 def test_training_lowers_the_loss():
     trainer = _trainer(num_epochs=60, num_steps=20, unroll_length=10)
     losses = [report.meta_loss for report in trainer.train()]

@@ -97,6 +97,11 @@ def test_train_writes_what_the_flags_say(trained):
         (["--test_epochs=-1"], ["test_epochs", "-1"]),
         (["--step_weights=5"], ["5", "constant"]),
         (["--gradient_clip_norm=nan"], ["gradient_clip_norm", "nan"]),
+        (["--coordinate_fraction=2"], ["coordinate_fraction", "2"]),
+        (
+            ["--meta_gradient=replay", "--second_derivatives"],
+            ["meta_gradient", "held constant", "autodiff"],
+        ),
         (["--problem_options=name=x"], ["name", "accepted"]),
         (["--problem_options=split=test"], ["split"]),
         (["--rule_options=rule=[1]"], ["[1]", "accepted"]),

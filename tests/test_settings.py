@@ -34,6 +34,11 @@ def test_cosine_schedule_decays_to_zero():
         {"patience": 0},
         {"step_weights": "first"},
         {"step_weights": (1.0, 1.0)},
+        {"meta_gradient": "magic"},
+        {"coordinate_fraction": 0.0},
+        {"coordinate_fraction": 1.5},
+        {"coordinate_fraction": 0.5, "meta_gradient": "autodiff"},
+        {"coordinate_fraction": 0.5, "second_derivatives": True},
     ],
 )
 def test_bad_setting_is_refused_and_quoted(changes):
@@ -57,3 +62,20 @@ def test_bad_setting_is_refused_and_quoted(changes):
 def test_odd_setting_is_refused(changes):
     with pytest.raises(ValueError):
         dataclasses.replace(SETTINGS, **changes)
+
+
+def test_replay_is_the_default_wherever_it_is_valid():
+    def uses_replay(**changes):
+        return dataclasses.replace(SETTINGS, **changes).uses_replay
+
+    assert uses_replay()
+    assert uses_replay(meta_gradient="replay")
+    assert not uses_replay(meta_gradient="autodiff")
+    assert not uses_replay(second_derivatives=True)
+
+
+def test_replay_with_second_derivatives_is_refused_with_the_reason():
+    with pytest.raises(ValueError, match="gradients being held constant"):
+        dataclasses.replace(
+            SETTINGS, meta_gradient="replay", second_derivatives=True
+        )

@@ -44,7 +44,7 @@ def _run(rule, problem, num_steps, num_unrolls=1):
     go = tf.function(lambda run: unroll.unroll(rule, problem, run, num_steps))
     run, losses = start(), []
     for _ in range(num_unrolls):
-        part, run = go(run)
+        part, run, _ = go(run)
         losses.append(part)
     return losses, run
 
@@ -128,18 +128,51 @@ def test_the_last_loss_is_that_of_the_last_parameters():
     np.testing.assert_allclose(losses[-1], expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("make_problem", [lambda: _DIGITS, lambda: _QUADRATIC])
 @pytest.mark.parametrize("second_derivatives", [False, True])
-def test_xla_computes_the_same(second_derivatives):
+def test_xla_computes_the_same(make_problem, second_derivatives):
+    problem = make_problem()
     rule = learned.CoordinatewiseDeepLSTM(layers=[3])
-    start = unroll.start(rule, _DIGITS, _SEED)
-    losses = [
-        tf.function(
-            lambda: unroll.unroll(rule, _DIGITS, start, 5, second_derivatives),
-            jit_compile=jit_compile,
-        )()[0]
+    # Neither the first step nor the first minibatch.
+    start = unroll.start(rule, problem, _SEED)._replace(step=tf.constant(7))
+    plain, compiled = (
+        tf.function(unroll.unroll)(
+            rule, problem, start, 5, second_derivatives, True, jit_compile
+        )
         for jit_compile in (False, True)
-    ]
-    np.testing.assert_allclose(*losses, rtol=1e-5)
+    )
+    assert int(compiled.run.step) == 12
+    tf.nest.map_structure(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6),
+        plain,
+        compiled,
+    )
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_kept_gradients_are_those_of_each_step(jit_compile):
+    rule = hand_designed.SGD(0.5)
+    start = unroll.start(rule, _DIGITS, _SEED)
+    trajectory = tf.function(unroll.unroll)(
+        rule, _DIGITS, start, 3, keep_gradients=True, jit_compile=jit_compile
+    )
+    params = start.params
+    for step in range(4):
+        with tf.GradientTape() as tape:
+            tape.watch(params)
+            loss = _DIGITS.loss(params, (), _batch(_DIGITS, step))
+        gradients = tape.gradient(loss, params)
+        for kept, gradient in zip(trajectory.gradients, gradients, strict=True):
+            np.testing.assert_allclose(
+                kept[step], gradient, rtol=1e-4, atol=1e-6
+            )
+        params = [p - 0.5 * g for p, g in zip(params, gradients, strict=True)]
+
+
+def test_gradients_are_not_kept_unless_asked_for():
+    rule = hand_designed.SGD(0.5)
+    start = unroll.start(rule, _DIGITS, _SEED)
+    assert unroll.unroll(rule, _DIGITS, start, 3).gradients == []
 
 
 def test_repeated_calls_add_no_traces():
@@ -150,7 +183,7 @@ def test_repeated_calls_add_no_traces():
     for index in range(3):
         run = start(randomness.run_seed(0, "train", index))
         for _ in range(2):
-            _, run = go(run)
+            run = go(run).run
         size = len(go.get_concrete_function(run).graph.as_graph_def().node)
         assert graph in (None, size)
         graph = size
@@ -166,46 +199,3 @@ class _Unused(simple.SimpleMulti):
 def test_a_parameter_that_the_loss_does_not_use_has_no_gradient():
     _, run = _run(hand_designed.SGD(0.25), _Unused(), 1)
     np.testing.assert_array_equal(run.params, [0.5, 1.0])
-
-
-def test_step_weights():
-    for weights, expected in [
-        ("constant", [1, 1, 1, 1]),
-        ("last", [0, 0, 0, 1]),
-        ([0, 0.5, 2, 0], [0, 0.5, 2, 0]),
-        ((1, 2, 3, 4), [1, 2, 3, 4]),
-    ]:
-        tensor = unroll.step_weights(weights, 3)
-        np.testing.assert_array_equal(tensor, expected)
-        assert tensor.dtype == tf.float32
-
-
-@pytest.mark.parametrize(
-    "weights",
-    [
-        "first",
-        [],
-        [1.0, 1.0, 1.0],
-        [1.0, 1.0, 1.0, -0.1],
-        [0.0] * 4,
-        [1.0, 1.0, 1.0, float("nan")],
-        [1.0, 1.0, 1.0, float("inf")],
-    ],
-    ids=str,
-)
-def test_other_step_weights_are_refused(weights):
-    with pytest.raises(ValueError, match="Step weights.*'last' or 4 numbers"):
-        unroll.step_weights(weights, 3)
-
-
-@pytest.mark.parametrize("functions", [(), (5,), (2, 3)])
-def test_the_meta_loss_is_the_weighted_sum_of_means(functions):
-    losses = tf.random.stateless_normal([3, *functions], _SEED)
-    weights = [0.5, 0.0, 2.0]
-    expected = sum(
-        weight * np.mean(step)
-        for weight, step in zip(weights, losses, strict=True)
-    )
-    np.testing.assert_allclose(
-        unroll.meta_loss(losses, tf.constant(weights)), expected, rtol=1e-5
-    )

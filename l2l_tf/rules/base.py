@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -55,3 +55,45 @@ class UpdateRule(tf.Module, abc.ABC):
     @abc.abstractmethod
     def config(self) -> dict[str, Any]:
         """Returns what `l2l_tf.rules.registry.make_rule` rebuilds it from."""
+
+
+def replay(
+    step: Callable[[list[tf.Tensor], State], tuple[list[tf.Tensor], State]],
+    variables: Sequence[tf.Variable],
+    gradients: Sequence[tf.Tensor],
+    state: State,
+    cotangents: Sequence[tf.Tensor],
+) -> list[tf.Tensor]:
+    """Differentiates `sum_t <u_t, c_t>` over recorded gradients.
+
+    Args:
+        step: An update rule: `updates, state = step(gradients, state)`.
+        variables: Its weights.
+        gradients: For each parameter, what the rule is given, shape
+            [steps, ...].
+        state: The rule's state before the first step.
+        cotangents: For each parameter, the c_t, shape [steps, ...].
+
+    Returns:
+        One tensor for each variable.
+    """
+    num_steps = gradients[0].shape[0]
+
+    def body(index, total, state):
+        updates, state = step([g[index] for g in gradients], state)
+        for update, cotangent in zip(updates, cotangents, strict=True):
+            product = tf.reduce_sum(update * cotangent[index])
+            total += tf.cast(product, total.dtype)
+        return index + 1, total, state
+
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(variables)
+        _, total, _ = tf.while_loop(
+            lambda index, *_: index < num_steps,
+            body,
+            (0, tf.zeros([], cotangents[0].dtype), state),
+            maximum_iterations=num_steps,
+        )
+    return tape.gradient(
+        total, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
+    )

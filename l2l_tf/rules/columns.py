@@ -154,7 +154,10 @@ class ColumnwiseRule(base.UpdateRule):
 
     @abc.abstractmethod
     def initial_columns(self, num_columns: int | tf.Tensor) -> base.State:
-        """Returns the state of a number of columns before the first step."""
+        """Returns the state of a number of columns before the first step.
+
+        Columns are the last axis of each of its tensors.
+        """
 
     @abc.abstractmethod
     def update_columns(
@@ -169,6 +172,28 @@ class ColumnwiseRule(base.UpdateRule):
         Returns:
             Updates of shape [rows, columns], and the next state.
         """
+
+    def replay_columns(
+        self, gradients: tf.Tensor, state: base.State, cotangents: tf.Tensor
+    ) -> list[tf.Tensor]:
+        """Differentiates `sum_t <u_t, c_t>` over recorded gradients.
+
+        Args:
+            gradients: Shape [steps, rows, columns].
+            state: The state before the first step.
+            cotangents: The c_t, shape [steps, rows, columns].
+
+        Returns:
+            One tensor for each trainable variable.
+        """
+
+        def step(gradients, state):
+            updates, state = self.update_columns(gradients[0], state)
+            return [updates], state
+
+        return base.replay(
+            step, self.trainable_variables, [gradients], state, [cotangents]
+        )
 
     def initial_state(self, params: Sequence[tf.Tensor]) -> base.State:
         """See base class."""

@@ -13,6 +13,7 @@ from l2l_tf import preprocessing as preprocessing_lib
 from l2l_tf.rules import base
 from l2l_tf.rules import columns
 from l2l_tf.rules import deep_lstm
+from l2l_tf.rules import deep_lstm_gradient
 
 
 class DeepLSTMRule(columns.ColumnwiseRule):
@@ -93,6 +94,28 @@ class DeepLSTMRule(columns.ColumnwiseRule):
         """See base class."""
         outputs, state = self.network(self._preprocess(gradients), state)
         return outputs * tf.constant(self.scale, self.dtype), state
+
+    def replay_columns(
+        self, gradients: tf.Tensor, state: base.State, cotangents: tf.Tensor
+    ) -> list[tf.Tensor]:
+        """See base class."""
+        network = self.network
+        weights, biases = deep_lstm_gradient.weights_gradient(
+            [tf.convert_to_tensor(w) for w in network.weights],
+            [tf.convert_to_tensor(b) for b in network.biases],
+            tf.map_fn(self._preprocess, gradients),
+            state,
+            cotangents * tf.constant(self.scale, self.dtype),
+        )
+        found = {
+            variable.ref(): gradient
+            for variable, gradient in zip(
+                [*network.weights, *network.biases],
+                [*weights, *biases],
+                strict=True,
+            )
+        }
+        return [found[variable.ref()] for variable in self.trainable_variables]
 
     def config(self) -> dict[str, Any]:
         """See base class."""
