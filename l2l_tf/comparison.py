@@ -22,7 +22,7 @@ def compare(
     num_steps: int,
     num_runs: int,
     seed: int,
-    learned: rules.UpdateRule | None = None,
+    learned: Mapping[str, rules.UpdateRule] | None = None,
     baselines: Sequence[str] = (),
     learning_rates: Mapping[str, float] | None = None,
     search_runs: int = 10,
@@ -38,7 +38,8 @@ def compare(
         num_steps: Updates per run.
         num_runs: Runs of every optimizer, the same ones.
         seed: Seed of the runs.
-        learned: A learned rule, listed as `"L2L"`.
+        learned: Learned rules by the name to list them under; the main one
+            is called `LEARNED`.
         baselines: Names of hand-designed rules.
         learning_rates: Rates of baselines; those not listed are searched.
         search_runs: Validation runs per rate of a search.
@@ -50,14 +51,14 @@ def compare(
         name, `l2l_tf.evaluation.summarize`.
     """
     results: dict[str, Any] = {}
-    if learned is not None:
+    for name, rule in (learned or {}).items():
         recorder = evaluation.Recorder(
-            lambda rate: learned,
+            lambda rate, rule=rule: rule,
             problem.with_split(split),
             num_steps,
             jit_compile,
         )
-        results[LEARNED] = evaluation.summarize(
+        results[name] = evaluation.summarize(
             recorder.curves(seed, num_runs), None
         )
     for name in baselines:

@@ -122,7 +122,7 @@ def late_loss(curves: np.ndarray) -> float:
     Returns:
         The mean, infinite if any value is not finite.
     """
-    tail = curves[:, -math.ceil((curves.shape[1] - 1) / 10) :]
+    tail = _tail(curves)
     return float(np.mean(tail)) if np.all(np.isfinite(tail)) else math.inf
 
 
@@ -138,9 +138,11 @@ def summarize(
     Returns:
         `mean` and `std` over curves for each step 0, ..., T; `final`, the
         mean of f(theta_T), and its standard error `final_sem`, which is no
-        number for a single curve; `mean_over_steps`.
+        number for a single curve; `late`, the mean over the last tenth of the
+        steps, and `late_sem`; `mean_over_steps`.
     """
     final = curves[:, -1]
+    late = np.mean(_tail(curves), axis=1)
     # A curve that overflows has no mean: that is a result, not an error.
     with np.errstate(over="ignore", invalid="ignore"):
         return {
@@ -149,8 +151,14 @@ def summarize(
             "std": np.std(curves, axis=0).tolist(),
             "final": float(np.mean(final)),
             "final_sem": _standard_error(final),
+            "late": float(np.mean(late)),
+            "late_sem": _standard_error(late),
             "mean_over_steps": float(np.mean(curves)),
         }
+
+
+def _tail(curves: np.ndarray) -> np.ndarray:
+    return curves[:, -math.ceil((curves.shape[1] - 1) / 10) :]
 
 
 def _standard_error(values: np.ndarray) -> float:

@@ -195,7 +195,7 @@ class Experiment:
             settings.num_steps,
             num_runs,
             settings.seed,
-            self.rule,
+            {comparison.LEARNED: self.rule},
             baselines,
             learning_rates,
             search_runs=num_runs,

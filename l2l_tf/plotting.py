@@ -6,7 +6,7 @@ import io
 import itertools
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from l2l_tf import files
 
 _COLORS = {
     "L2L": "#d62728",
+    "L2L robust": "#e377c2",
     "adam": "#1f77b4",
     "rmsprop": "#2ca02c",
     "nag": "#9467bd",
@@ -26,6 +27,7 @@ _COLORS = {
 }
 _LABELS = {
     "L2L": "LSTM (learned)",
+    "L2L robust": "LSTM (robust)",
     "adam": "Adam",
     "rmsprop": "RMSprop",
     "nag": "NAG",
@@ -46,26 +48,69 @@ def comparison(results: Mapping[str, Any]) -> mpl_figure.Figure:
         The figure.
     """
     figure, axes = _axes()
-    starts, ends = [], []
-    # The learned curve is drawn last, on top.
-    for name in sorted(results["optimizers"], key=lambda n: n == "L2L"):
-        result = results["optimizers"][name]
-        mean, std = np.array(result["mean"]), np.array(result["std"])
-        # The number of curves behind the mean shows in its last error.
-        sem = result["final_sem"]
-        shrink = sem / std[-1] if std[-1] > 0 and sem == sem else 0.0
-        label = _LABELS.get(name, name)
-        if result["learning_rate"] is not None:
-            label += f", rate {result['learning_rate']:.2g}"
-        _curve(axes, mean, std * shrink, _COLORS.get(name), label)
-        starts.append(mean[0])
-        ends += [mean.min()] if np.all(np.isfinite(mean)) else []
-    # A diverging curve would squeeze all others into a line.
-    lowest = max(min(ends, default=0.1), 1e-12)
-    axes.set_ylim(lowest * 0.8, max(max(starts), lowest) * 2.0)
-    axes.set_title(f"{results['problem']}, {results['split']} split")
-    handles, _ = axes.get_legend_handles_labels()
-    axes.legend(handles=handles[::-1], frameon=False, fontsize=8)
+    title = f"{results['problem']}, {results['split']} split"
+    _draw_comparison(axes, results, title)
+    return figure
+
+
+def panels(
+    results: Sequence[Mapping[str, Any]], titles: Sequence[str]
+) -> mpl_figure.Figure:
+    """Draws several comparisons side by side.
+
+    Args:
+        results: What `l2l_tf.comparison.compare` returned for each.
+        titles: Their titles.
+
+    Returns:
+        The figure.
+    """
+    num_rows, num_columns = -(-len(results) // 2), min(len(results), 2)
+    figure = mpl_figure.Figure(
+        figsize=(6.5 * num_columns, 4.5 * num_rows), dpi=110, layout="tight"
+    )
+    for index, (result, title) in enumerate(zip(results, titles, strict=True)):
+        axes = figure.add_subplot(num_rows, num_columns, index + 1)
+        _style(axes)
+        _draw_comparison(axes, result, title)
+    return figure
+
+
+def architectures(
+    losses: Mapping[str, Mapping[str, Sequence[float]]], units: Sequence[int]
+) -> mpl_figure.Figure:
+    """Draws final losses over the width of a network.
+
+    Args:
+        losses: For each kind of network, one number per width for each
+            optimizer.
+        units: The widths.
+
+    Returns:
+        The figure.
+    """
+    num_rows = -(-len(losses) // 2)
+    figure = mpl_figure.Figure(
+        figsize=(11, 4 * num_rows), dpi=110, layout="tight"
+    )
+    for index, (title, curves) in enumerate(losses.items()):
+        axes = figure.add_subplot(num_rows, 2, index + 1)
+        _style(axes)
+        for name in sorted(curves, key=_is_learned):
+            axes.plot(
+                units,
+                curves[name],
+                color=_COLORS.get(name),
+                label=_LABELS.get(name, name),
+                linestyle="-" if _is_learned(name) else "--",
+                marker="o",
+            )
+        axes.set_xlabel("hidden units")
+        axes.set_ylabel("final loss")
+        axes.set_title(title)
+        if index == 0:
+            handles, _ = axes.get_legend_handles_labels()
+            axes.legend(handles=handles[::-1], frameon=False, fontsize=8)
     return figure
 
 
@@ -146,12 +191,43 @@ def save(figure: mpl_figure.Figure, path: str | os.PathLike) -> pathlib.Path:
 def _axes():
     figure = mpl_figure.Figure(figsize=(7, 4.5), dpi=120, layout="tight")
     axes = figure.add_subplot()
+    _style(axes)
+    return figure, axes
+
+
+def _style(axes):
     axes.set_yscale("log")
     axes.set_xlabel("step")
     axes.set_ylabel("loss")
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
+
+
+def _is_learned(name):
+    return name.startswith("L2L")
+
+
+def _draw_comparison(axes, results, title):
+    starts, ends = [], []
+    # Learned curves are drawn last, on top.
+    for name in sorted(results["optimizers"], key=_is_learned):
+        result = results["optimizers"][name]
+        mean, std = np.array(result["mean"]), np.array(result["std"])
+        # The number of curves behind the mean shows in its last error.
+        sem = result["final_sem"]
+        shrink = sem / std[-1] if std[-1] > 0 and sem == sem else 0.0
+        label = _LABELS.get(name, name)
+        if result["learning_rate"] is not None:
+            label += f", rate {result['learning_rate']:.2g}"
+        _curve(axes, mean, std * shrink, _COLORS.get(name), label)
+        starts.append(mean[0])
+        ends += [mean.min()] if np.all(np.isfinite(mean)) else []
+    # A diverging curve would squeeze all others into a line.
+    lowest = max(min(ends, default=0.1), 1e-12)
+    axes.set_ylim(lowest * 0.8, max(max(starts), lowest) * 2.0)
+    axes.set_title(title)
+    handles, _ = axes.get_legend_handles_labels()
+    axes.legend(handles=handles[::-1], frameon=False, fontsize=8)
 
 
 def _curve(axes, mean, sem, color, label):

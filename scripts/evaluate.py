@@ -83,7 +83,7 @@ def main(argv: list[str]) -> None:
     known = list(hand_designed.RULES)
     baselines = _names(FLAGS.compare, known)
     name = FLAGS.optimizer.lower()
-    learned, rates = None, {}
+    learned, rates = {}, {}
     if name == "l2l":
         if FLAGS.path is None:
             raise command_line.UsageError(
@@ -95,7 +95,7 @@ def main(argv: list[str]) -> None:
                 "--learning_rate is for hand-designed optimizers; a learned "
                 "one chooses its own step sizes."
             )
-        learned = command_line.checked(
+        learned[comparison.LEARNED] = command_line.checked(
             saved_optimizer.load, FLAGS.path, problem.parameter_names
         )
         command_line.checked(experiment.check_fit, learned, problem)

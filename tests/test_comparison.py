@@ -28,7 +28,7 @@ def _compare(**kwargs):
 
 
 def test_results_have_the_documented_form():
-    results = _compare(learned=registry.make_rule({"layers": [2]}))
+    results = _compare(learned={"L2L": registry.make_rule({"layers": [2]})})
     assert set(results) == {
         "problem",
         "split",
@@ -46,7 +46,7 @@ def test_results_have_the_documented_form():
 
 
 def test_all_optimizers_start_from_the_same_points():
-    results = _compare(learned=registry.make_rule({"layers": [2]}))
+    results = _compare(learned={"L2L": registry.make_rule({"layers": [2]})})
     starts = [r["mean"][0] for r in results["optimizers"].values()]
     np.testing.assert_allclose(starts, starts[0], rtol=1e-6)
 

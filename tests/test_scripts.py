@@ -56,7 +56,9 @@ def trained(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("script", ["train", "evaluate", "export", "demo"])
+@pytest.mark.parametrize(
+    "script", ["train", "evaluate", "export", "reproduce", "demo"]
+)
 def test_help_explains_every_flag(script):
     done = _run(script, "--help")
     text = (ROOT / "scripts" / f"{script}.py").read_text()

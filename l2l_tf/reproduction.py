@@ -1,0 +1,233 @@
+"""Reproduces the paper's figures from the bundled SavedModels."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from l2l_tf import comparison
+from l2l_tf import figures
+from l2l_tf import files
+from l2l_tf import metadata
+from l2l_tf import plotting
+from l2l_tf import saved_optimizer
+from l2l_tf.problems import registry
+
+_SEED = 0
+_QUICK_RUNS = 5
+_QUICK_UNITS = (5, 20, 50)
+_NAMES = {"mnist-robust": f"{comparison.LEARNED} robust"}
+
+
+class RateCache:
+    """Learning rates that were searched for baselines, in a JSON file."""
+
+    def __init__(self, path: str | os.PathLike, search_anew: bool = False):
+        """Reads the file, if there is one and it is not to be made anew."""
+        self._path = pathlib.Path(path)
+        self._rates: dict[str, dict[str, float]] = {}
+        if self._path.is_file() and not search_anew:
+            self._rates = json.loads(self._path.read_text())
+
+    def get(self, panel: figures.Panel) -> dict[str, float]:
+        """Returns the known rates by baseline, for the panel's problem."""
+        return self._rates.get(_key(panel), {})
+
+    def put(self, panel: figures.Panel, rates: Mapping[str, float]) -> None:
+        """Keeps rates, in memory and in the file."""
+        self._rates[_key(panel)] = dict(rates)
+        files.write_json(self._path, dict(sorted(self._rates.items())))
+
+
+def reproduce(
+    figure: figures.Figure,
+    cache: RateCache,
+    quick: bool = False,
+    data_dir: str | None = None,
+) -> dict[str, Any]:
+    """Runs the comparisons of a figure.
+
+    Args:
+        figure: The figure.
+        cache: Known rates; what is missing is searched and kept.
+        quick: Whether to make few runs, for a first look.
+        data_dir: Where data sets lie.
+
+    Returns:
+        What can be written as JSON: the figure's name and, for each panel,
+        its fields and what `l2l_tf.comparison.compare` returned.
+    """
+    panels = [
+        (panel, compare(figure, panel, cache, quick, data_dir))
+        for panel in _panels(figure, quick)
+    ]
+    return {
+        "figure": figure.name,
+        "title": figure.title,
+        "quick": quick,
+        "panels": [
+            {**dataclasses.asdict(panel), "results": results}
+            for panel, results in panels
+        ],
+    }
+
+
+def compare(
+    figure: figures.Figure,
+    panel: figures.Panel,
+    cache: RateCache,
+    quick: bool,
+    data_dir: str | None,
+) -> dict[str, Any]:
+    """Runs one comparison; see `reproduce`."""
+    options = dict(panel.options)
+    if panel.problem != "quadratic":
+        options["data_dir"] = data_dir
+    problem = registry.make_problem(panel.problem, **options)
+    learned = {
+        _NAMES.get(name, comparison.LEARNED): saved_optimizer.load(name)
+        for name in figure.optimizers
+        if name in metadata.bundled_names()
+    }
+    results = comparison.compare(
+        problem,
+        panel.split,
+        panel.num_steps,
+        min(panel.num_runs, _QUICK_RUNS) if quick else panel.num_runs,
+        _SEED,
+        learned,
+        figures.BASELINES,
+        cache.get(panel),
+        search_runs=min(panel.num_runs, _QUICK_RUNS),
+    )
+    rates = {
+        name: result["learning_rate"]
+        for name, result in results["optimizers"].items()
+        if result["learning_rate"] is not None
+    }
+    if rates != cache.get(panel):
+        cache.put(panel, rates)
+    return results
+
+
+def draw(result: Mapping[str, Any]):
+    """Draws what `reproduce` returned."""
+    panels = result["panels"]
+    if result["figure"] != "mnist-grid":
+        return plotting.panels(
+            [panel["results"] for panel in panels],
+            [panel["label"] for panel in panels],
+        )
+    losses: dict[str, dict[str, list[float]]] = {}
+    units = []
+    for panel in panels:
+        layers = panel["options"]["hidden_layers"]
+        units += [layers[0]] if layers[0] not in units else []
+        kind = f"{panel['options']['activation']}, {len(layers)} layer"
+        kind += "s" * (len(layers) > 1)
+        for name, found in panel["results"]["optimizers"].items():
+            losses.setdefault(kind, {}).setdefault(name, []).append(
+                found["late"]
+            )
+    return plotting.architectures(losses, units)
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """Returns a Markdown table: the paper's number, ours, the baselines'."""
+    several = {
+        name
+        for panel in result["panels"]
+        for name in panel["results"]["optimizers"]
+        if name.startswith(comparison.LEARNED)
+    }
+    lines = [
+        "| | optimizer | step 20 | last tenth | paper | best baseline "
+        "(rate) | ratio | paper's best baseline |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for panel in result["panels"]:
+        optimizers = panel["results"]["optimizers"]
+        baselines = {
+            name: found
+            for name, found in optimizers.items()
+            if name not in several and np.isfinite(found["late"])
+        }
+        best = min(baselines, key=lambda name: baselines[name]["late"])
+        for name in sorted(several & optimizers.keys()):
+            found = optimizers[name]
+            ratio = found["late"] / optimizers[best]["late"]
+            lines.append(
+                f"| {panel['label']} | {name} | {found['mean'][20]:.3f} "
+                f"| {found['late']:.3f} ± {found['late_sem']:.3f} "
+                f"| {_number(panel['paper'])} "
+                f"| {optimizers[best]['late']:.3f} "
+                f"({best}, {optimizers[best]['learning_rate']:.3g}) "
+                f"| {ratio:.2f} | {_number(panel['paper_baseline'])} |"
+            )
+    return "\n".join(lines)
+
+
+def write(result: Mapping[str, Any], folder: str | os.PathLike) -> None:
+    """Writes a figure's PNG, JSON and Markdown table into a folder."""
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    name = result["figure"]
+    plotting.save(draw(result), folder / f"{name}.png")
+    files.write_json(folder / f"{name}.json", result)
+    files.write_bytes(folder / f"{name}.md", f"{table(result)}\n".encode())
+
+
+def report(folder: str | os.PathLike) -> str:
+    """Returns a Markdown report of all figures that a folder holds."""
+    folder = pathlib.Path(folder)
+    parts = [_HEAD]
+    for name, figure in figures.FIGURES.items():
+        file = folder / f"{name}.json"
+        if not file.is_file():
+            continue
+        result = json.loads(file.read_text())
+        runs = sorted({p["results"]["num_epochs"] for p in result["panels"]})
+        parts.append(
+            f"## {figure.title}\n\n"
+            f"`python scripts/reproduce.py --figure={name}"
+            f"{' --quick' * result['quick']}`, "
+            f"{' or '.join(map(str, runs))} runs.\n\n"
+            f"![{figure.title}]({folder.name}/{name}.png)\n\n{table(result)}\n"
+        )
+    return "\n".join(parts)
+
+
+_HEAD = """# Results
+
+Written by `scripts/reproduce.py` from the SavedModels in `saved_optimizers/`;
+not typed. Losses are means over paired fresh runs and over the last tenth of
+the steps, with the standard error over runs. Each baseline runs at the rate
+that a search on validation draws found for that very problem. The ratio is
+that of the learned optimizer's loss to the best baseline's. The paper's
+numbers are read from its plots.
+"""
+
+
+def _panels(figure: figures.Figure, quick: bool) -> list[figures.Panel]:
+    if not (quick and figure.name == "mnist-grid"):
+        return list(figure.panels)
+    return [
+        panel
+        for panel in figure.panels
+        if panel.options["hidden_layers"][0] in _QUICK_UNITS
+    ]
+
+
+def _key(panel: figures.Panel) -> str:
+    options = json.dumps(dict(panel.options), sort_keys=True)
+    return f"{panel.problem} {options} to step {panel.num_steps}"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:g}"

@@ -1,0 +1,99 @@
+"""Tests of l2l_tf/reproduction.py."""
+
+import dataclasses
+import json
+
+import pytest
+
+from l2l_tf import figures
+from l2l_tf import reproduction
+
+_PANEL = figures.Panel(
+    "four functions",
+    "quadratic",
+    {"num_functions": 4, "num_dims": 2},
+    num_steps=20,
+    num_runs=2,
+    paper=0.5,
+)
+_FIGURE = figures.Figure("small", "Small", ("quadratic",), (_PANEL,))
+
+
+@pytest.fixture(scope="module")
+def reproduced(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("results")
+    cache = reproduction.RateCache(folder / "rates.json")
+    return reproduction.reproduce(_FIGURE, cache), folder
+
+
+def test_learned_and_all_baselines_are_compared(reproduced):
+    result, _ = reproduced
+    [panel] = result["panels"]
+    optimizers = panel["results"]["optimizers"]
+    assert list(optimizers) == ["L2L", *figures.BASELINES]
+    assert panel["paper"] == 0.5 and panel["results"]["num_epochs"] == 2
+
+
+def test_rates_are_searched_once_and_kept(reproduced, monkeypatch):
+    result, folder = reproduced
+    monkeypatch.setattr(
+        reproduction.comparison.rate_search.Baseline,
+        "search_learning_rate",
+        lambda *_: pytest.fail("searched again"),
+    )
+    cache = reproduction.RateCache(folder / "rates.json")
+    assert reproduction.reproduce(_FIGURE, cache) == result
+    other = dataclasses.replace(_PANEL, num_steps=10)
+    assert cache.get(_PANEL) and not cache.get(other)
+    anew = reproduction.RateCache(folder / "rates.json", search_anew=True)
+    assert not anew.get(_PANEL)
+
+
+def test_table_holds_the_paper_s_number_ours_and_the_ratio(reproduced):
+    result, _ = reproduced
+    *_, row = reproduction.table(result).splitlines()
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    optimizers = result["panels"][0]["results"]["optimizers"]
+    ours = optimizers["L2L"]["late"]
+    best = min(optimizers[name]["late"] for name in figures.BASELINES)
+    assert cells[:2] == ["four functions", "L2L"] and cells[4] == "0.5"
+    assert cells[3].startswith(f"{ours:.3f} ±")
+    assert cells[5].startswith(f"{best:.3f} (")
+    assert cells[6] == f"{ours / best:.2f}" and cells[7] == ""
+
+
+def test_a_baseline_that_diverged_is_not_the_best(reproduced):
+    result = json.loads(json.dumps(reproduced[0]))
+    optimizers = result["panels"][0]["results"]["optimizers"]
+    best = min(figures.BASELINES, key=lambda name: optimizers[name]["late"])
+    optimizers[best]["late"] = float("nan")
+    assert f"({best}," not in reproduction.table(result)
+
+
+def test_everything_is_written_and_reported(reproduced, monkeypatch):
+    result, folder = reproduced
+    monkeypatch.setitem(figures.FIGURES, "small", _FIGURE)
+    reproduction.write(result, folder)
+    assert (folder / "small.png").read_bytes().startswith(b"\x89PNG")
+    assert (folder / "small.md").read_text().strip() == reproduction.table(
+        result
+    )
+    report = reproduction.report(folder)
+    assert "## Small" in report and "--figure=small" in report
+    assert f"({folder.name}/small.png)" in report
+    assert reproduction.table(result) in report
+    assert "## Architectures" not in report
+
+
+def test_the_grid_is_drawn_over_units():
+    panels = [
+        {
+            "options": {"activation": "relu", "hidden_layers": [units]},
+            "results": {"optimizers": {"L2L": {"late": 1.0 / units}}},
+        }
+        for units in (5, 10)
+    ]
+    figure = reproduction.draw({"figure": "mnist-grid", "panels": panels})
+    [axes] = figure.axes
+    assert axes.get_title() == "relu, 1 layer"
+    assert axes.lines[0].get_xydata().tolist() == [[5, 0.2], [10, 0.1]]
