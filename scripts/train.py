@@ -162,7 +162,7 @@ def main(argv: list[str]) -> None:
         saved = command_line.checked(experiment_config.read_config, save_path)
         if saved is None:
             print(f"There is nothing to resume in {save_path}: starting anew.")
-    problem, config = _describe(saved)
+    problem, config = describe(saved)
     if saved is not None:
         command_line.checked(experiment_config.check_same, saved, config)
     experiment = command_line.checked(
@@ -179,7 +179,7 @@ def main(argv: list[str]) -> None:
     print(f"TensorBoard: tensorboard --logdir {FLAGS.log_dir or save_path}")
 
 
-def _describe(saved):
+def describe(saved):
     """Returns the problem and the configuration that the flags describe.
 
     On resuming, a flag that is not given keeps the value it had.

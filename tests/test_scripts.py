@@ -57,7 +57,7 @@ def trained(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "script", ["train", "evaluate", "export", "reproduce", "demo"]
+    "script", ["train", "evaluate", "export", "reproduce", "search", "demo"]
 )
 def test_help_explains_every_flag(script):
     done = _run(script, "--help")
@@ -218,3 +218,35 @@ def test_export_refuses_what_is_no_experiment(tmp_path):
     _assert_refused(_run("export", "--path=x"), "--save_path")
     done = _run("export", f"--save_path={tmp_path}", "--path=x", cwd=tmp_path)
     _assert_refused(done, str(tmp_path), "no experiment")
+
+
+def test_search_tries_rates_and_continues(tmp_path):
+    flags = [
+        "--problem=quadratic",
+        *SMALL,
+        "--unroll_length=2",
+        "--num_epochs=2",
+        "--evaluation_period=1",
+        "--evaluation_epochs=1",
+        f"--save_path={tmp_path / 'search'}",
+    ]
+    first = _run("search", *flags, "--num_trials=1")
+    assert first.returncode == 0, first.stderr
+    second = _run("search", *flags, "--num_trials=2")
+    assert second.returncode == 0, second.stderr
+    assert second.stdout.count("Trained 2 epochs") == 1
+    assert "Best: rate" in second.stdout
+    _assert_refused(
+        _run("search", *flags, "--num_trials=2", "--unroll_length=4"),
+        "another search",
+    )
+    _assert_refused(_run("search", *flags, "--resume"), "--resume", "train.py")
+
+
+def test_reproduce_refuses_figures_that_there_are_not(tmp_path):
+    _assert_refused(
+        _run("reproduce", "--figure=cifar", f"--output_dir={tmp_path}"),
+        "cifar",
+        "quadratic",
+        "all",
+    )

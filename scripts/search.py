@@ -1,0 +1,59 @@
+"""Searches the meta learning rate at random, as the paper did.
+
+  python scripts/search.py --problem=quadratic --num_trials=8 --num_epochs=300
+
+Takes all flags of train.py; each trial is an experiment of its own. Run again
+with the same flags, an interrupted search continues, and with a greater
+--num_trials a finished one goes on.
+"""
+
+from __future__ import annotations
+
+import _command_line as command_line
+import train
+from absl import flags
+
+FLAGS = flags.FLAGS
+
+flags.DEFINE_integer("num_trials", 10, "Number of rates to try.")
+flags.DEFINE_float("lowest_rate", 1e-4, "The least rate.")
+flags.DEFINE_float("highest_rate", 3e-2, "The greatest rate.")
+
+
+def main(argv: list[str]) -> None:
+    """Searches as the flags say."""
+    del argv
+    from l2l_tf import meta_search
+
+    for name in ("learning_rate", "resume", "overwrite"):
+        if FLAGS[name].present:
+            raise command_line.UsageError(
+                f"--{name} is for train.py; a search draws its rates and "
+                "always continues."
+            )
+    problem, config = train.describe(None)
+    command_line.checked(
+        meta_search.learning_rates,
+        FLAGS.num_trials,
+        FLAGS.lowest_rate,
+        FLAGS.highest_rate,
+        FLAGS.seed,
+    )
+    trials = []
+    search = meta_search.search(
+        FLAGS.save_path or f"runs/search-{FLAGS.problem}",
+        problem,
+        config,
+        FLAGS.num_trials,
+        FLAGS.lowest_rate,
+        FLAGS.highest_rate,
+    )
+    while (trial := command_line.checked(next, search, None)) is not None:
+        trials.append(trial)
+        print(meta_search.table(trials), flush=True)
+    best = min(trials, key=lambda trial: trial.loss)
+    print(f"Best: rate {best.learning_rate:.3g}, {best.optimizer}")
+
+
+if __name__ == "__main__":
+    command_line.run(main)
