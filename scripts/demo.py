@@ -71,7 +71,7 @@ def _compare(optimizer: pathlib.Path, plot: pathlib.Path) -> pathlib.Path:
         num_steps=100,
         num_runs=20,
         seed=1,
-        learned=saved_optimizer.load(optimizer),
+        learned={comparison.LEARNED: saved_optimizer.load(optimizer)},
         baselines=list(hand_designed.RULES),
         search_runs=20,
     )

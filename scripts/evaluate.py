@@ -95,10 +95,11 @@ def main(argv: list[str]) -> None:
                 "--learning_rate is for hand-designed optimizers; a learned "
                 "one chooses its own step sizes."
             )
-        learned[comparison.LEARNED] = command_line.checked(
+        rule = command_line.checked(
             saved_optimizer.load, FLAGS.path, problem.parameter_names
         )
-        command_line.checked(experiment.check_fit, learned, problem)
+        command_line.checked(experiment.check_fit, rule, problem)
+        learned[comparison.LEARNED] = rule
     elif FLAGS.path is not None:
         raise command_line.UsageError(
             f"--path is for --optimizer=L2L; received {FLAGS.optimizer!r}."
