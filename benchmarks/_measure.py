@@ -7,6 +7,7 @@ import os
 import pathlib
 import platform
 import resource
+import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -38,7 +39,7 @@ def alternate(
             seconds[name].append(_seconds(run, repetition))
     return {
         name: {
-            "median_s": sorted(values)[len(values) // 2],
+            "median_s": statistics.median(values),
             "min_s": min(values),
             "max_s": max(values),
             "first_call_s": first[name],

@@ -5,7 +5,7 @@
 An epoch is 5 unrolls of 20 steps with their meta-gradients. All variants
 alternate in one process. Prints tables, and JSON with the machine and
 versions. `mnist-1m` is the MLP with 1,257 hidden units (999,325 parameters),
-on which autodiff would take over 15 GiB and is left out.
+on which autodiff would take some 30 GiB (meta_memory.py) and is left out.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from l2l_tf import compilation
 from l2l_tf import randomness
 from l2l_tf import unroll as unroll_lib
 from l2l_tf.problems import base as problems
@@ -23,7 +24,8 @@ class Recorder:
     """Runs a rule on a problem again and again; compiled once.
 
     Two recorders of the same problem record runs of the same functions from
-    the same starts on the same minibatches, whatever their rules.
+    the same starts on the same minibatches, whatever their rules. Only what a
+    loss itself draws (dropout) differs if XLA compiles one of them alone.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Recorder:
             return tf.reshape(losses, [num_steps + 1, -1]), run
 
         self._split = problem.split
+        self._jit_compile = jit_compile
         # Traced here, once: TensorFlow would take the traces of many
         # recorders for retracing, and warn of it.
         rate = tf.TensorSpec([], tf.float32)
@@ -104,7 +107,8 @@ class Recorder:
     def _record(self, seed: tf.Tensor, rate: tf.Tensor) -> np.ndarray:
         run, losses = self._start(seed, rate), []
         for advance in self._advances:
-            part, run = advance(run, rate)
+            with compilation.explained(self._jit_compile):
+                part, run = advance(run, rate)
             # The next chunk begins with the loss that this one ends with.
             losses.append(part[:-1])
         return np.concatenate([*losses, part[-1:]])

@@ -102,7 +102,7 @@ def replay(
         jit_compile=jit_compile,
     )
     # The optimizee's gradients are those of the sum of its functions.
-    num_functions = losses.shape[1:].num_elements()
+    num_functions = tf.cast(tf.size(losses[0]), tf.float64)
     weights = tf.cast(weights, tf.float64)
     phi_gradients = replay_lib.weights_gradient(
         rule,

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from l2l_tf import compilation
 from l2l_tf import evaluation
 from l2l_tf import meta_gradients
 from l2l_tf import meta_loss
@@ -117,7 +118,8 @@ class MetaTrainer:
             lambda rate: rule,
             problem.with_split("validation"),
             settings.num_steps,
-            settings.jit_compile,
+            # Not where only validation would ask XLA, after many epochs.
+            settings.jit_compile and settings.uses_replay,
         )
         # Traced once each, however many optimizees a meta-step has.
         self._start = tf.function(
@@ -152,6 +154,7 @@ class MetaTrainer:
 
         Raises:
             MetaTrainingError: If too many updates in a row were skipped.
+            CompilationError: If XLA cannot compile the problem.
         """
         while not self.is_finished:
             yield self._train_epoch()
@@ -183,17 +186,8 @@ class MetaTrainer:
             )
             for index in range(settings.batch_size)
         ]
-        try:
+        with compilation.explained(settings.jit_compile):
             losses, norms = self._epoch(seeds, rate)
-        except tf.errors.InvalidArgumentError as error:
-            lines = error.message.splitlines()
-            said = [line for line in lines if "XLA" in line]
-            if not (settings.jit_compile and said):
-                raise
-            raise MetaTrainingError(
-                "XLA cannot compile this problem; train it with "
-                f"jit_compile=False (--nojit_compile). XLA says: {said[0]}"
-            ) from error
         self._check_skips()
         epoch += 1
         report = Report(
@@ -233,7 +227,12 @@ class MetaTrainer:
     def _take_meta_step(
         self, runs: list[unroll_lib.Run], rate: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, list[unroll_lib.Run]]:
-        results = [self._meta_gradient(run) for run in runs]
+        results: list[meta_gradients.MetaGradient] = []
+        for run in runs:
+            # One after the other: side by side they would need the memory of
+            # all at once.
+            with tf.control_dependencies([r.loss for r in results[-1:]]):
+                results.append(self._meta_gradient(run))
         loss = tf.add_n([result.loss for result in results]) / len(runs)
         gradients = [
             tf.add_n(parts) / len(runs)

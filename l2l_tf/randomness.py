@@ -56,3 +56,33 @@ def run_seed(seed: int, split: str, index: int) -> tf.Tensor:
     low, high = seed & 0x7FFFFFFF, (seed >> 31) & 0x7FFFFFFF
     root = tf.constant([low, high], tf.int32)
     return fold_in(stream(root, split), index)
+
+
+def sample_positions(
+    total: int, num_samples: int, seed: tf.Tensor
+) -> tf.Tensor:
+    """Draws positions, each with the same probability, none twice.
+
+    Positions are laid out on a circle that starts at a random place, and one
+    is drawn from each of `num_samples` equal arcs: where neighbours are alike,
+    this varies less than independent draws.
+
+    Args:
+        total: Positions there are.
+        num_samples: Positions to draw.
+        seed: A seed, int32 of shape [2].
+
+    Returns:
+        Positions from 0 to total - 1, int32 of shape [num_samples].
+    """
+    offset = tf.random.stateless_uniform(
+        [], fold_in(seed, 0), 0, total, tf.int32
+    )
+    bounds = tf.range(num_samples + 1, dtype=tf.int64) * total
+    bounds = tf.cast(bounds // num_samples, tf.int32)
+    within = tf.random.stateless_uniform(
+        [num_samples], fold_in(seed, 1), dtype=tf.float64
+    )
+    sizes = bounds[1:] - bounds[:-1]
+    within = tf.cast(within * tf.cast(sizes, tf.float64), tf.int32)
+    return (offset + bounds[:-1] + within) % total

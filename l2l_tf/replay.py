@@ -6,9 +6,10 @@ only through theta_{t+1} = theta_t + g_t, so that
     dL/dg_t  =  c_t  =  sum_{s>t} w_s grad f(theta_s),
     dL/dphi  =  d/dphi sum_t <g_t(phi; grad_0, ..., grad_t), c_t>,
 
-where all of grad_0, ..., grad_T were computed on the way forward. A rule that
-treats columns alike and apart is replayed in blocks of columns, or on a
-sample of them.
+where all of grad_0, ..., grad_T were computed on the way forward. A columnwise
+rule is replayed in blocks of columns, or on a sample of them; any other rule,
+and one that overrides how a columnwise rule is called, on all parameters
+together.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def weights_gradient(
     ):
         if not part.trainable_variables:
             continue
-        if isinstance(part, columns.ColumnwiseRule):
+        if type(part).__call__ is columns.ColumnwiseRule.__call__:
             results = _replay_columns(
                 part,
                 _as_columns(part, chosen),
@@ -112,39 +113,9 @@ def cotangents(gradients: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
     return tf.tensordot(later * tf.cast(weights, gradients.dtype), gradients, 1)
 
 
-def sample_columns(
-    num_columns: int, num_samples: int, seed: tf.Tensor
-) -> tf.Tensor:
-    """Draws columns, each with the same probability, none twice.
-
-    The columns are laid out on a circle that starts at a random place, and
-    one is drawn from each of `num_samples` equal arcs: neighbours are alike,
-    so that this varies less than independent draws.
-
-    Args:
-        num_columns: Columns there are.
-        num_samples: Columns to draw.
-        seed: A seed, int32 of shape [2].
-
-    Returns:
-        Their positions, int32 of shape [num_samples].
-    """
-    offset = tf.random.stateless_uniform(
-        [], randomness.fold_in(seed, 0), 0, num_columns, tf.int32
-    )
-    bounds = tf.range(num_samples + 1, dtype=tf.int64) * num_columns
-    bounds = tf.cast(bounds // num_samples, tf.int32)
-    within = tf.random.stateless_uniform(
-        [num_samples], randomness.fold_in(seed, 1), dtype=tf.float64
-    )
-    sizes = bounds[1:] - bounds[:-1]
-    within = tf.cast(within * tf.cast(sizes, tf.float64), tf.int32)
-    return (offset + bounds[:-1] + within) % num_columns
-
-
 def _parts(rule, gradients, state):
     """Yields each rule that is not routed, its gradients and its state."""
-    if not isinstance(rule, routed.Routed):
+    if type(rule).__call__ is not routed.Routed.__call__:
         yield rule, gradients, state
         return
     for part, positions, part_state in zip(
@@ -155,10 +126,13 @@ def _parts(rule, gradients, state):
 
 def _as_columns(rule, gradients):
     parts = [
-        tf.vectorized_map(rule.arrangement.to_columns, gradient)
+        tf.cast(
+            tf.vectorized_map(rule.arrangement.to_columns, gradient),
+            rule.dtype,
+        )
         for gradient in gradients
     ]
-    return tf.cast(tf.concat(parts, axis=2), rule.dtype)
+    return tf.concat(parts, axis=2)
 
 
 def _replay_columns(
@@ -168,7 +142,7 @@ def _replay_columns(
     if fraction < 1.0:
         num_columns = gradients.shape[-1]
         num_samples = max(1, round(fraction * num_columns))
-        chosen = sample_columns(num_columns, num_samples, seed)
+        chosen = randomness.sample_positions(num_columns, num_samples, seed)
         gradients, state = tf.nest.map_structure(
             lambda tensor: tf.gather(tensor, chosen, axis=-1),
             (gradients, state),

@@ -33,6 +33,7 @@ def run(main: Callable[[list[str]], None]) -> None:
         _quiet()
         import tensorflow as tf
 
+        from l2l_tf import compilation
         from l2l_tf import data
         from l2l_tf import meta_training
         from l2l_tf import metadata as metadata_lib
@@ -41,6 +42,7 @@ def run(main: Callable[[list[str]], None]) -> None:
             UsageError,
             OSError,
             tf.errors.OpError,
+            compilation.CompilationError,
             data.DataNotFoundError,
             meta_training.MetaTrainingError,
             metadata_lib.SavedOptimizerError,

@@ -141,3 +141,20 @@ def test_a_summary_describes_the_curves():
         np.mean(summary["mean"]), abs=1e-6
     )
     assert evaluation.summarize(curves, None)["learning_rate"] is None
+
+
+@pytest.mark.parametrize("num_steps", [3, 4, 11])
+def test_xla_records_the_same_curves_in_chunks(monkeypatch, num_steps):
+    monkeypatch.setattr(evaluation, "_CHUNK", 4)
+    problem = image_classification.ImageClassification(
+        "digits", hidden_layers=[3], batch_size=4, initial_values=0.5
+    )
+    rule = learned.CoordinatewiseDeepLSTM(layers=[3])
+    curves = [
+        evaluation.Recorder(
+            lambda rate: rule, problem, num_steps, jit_compile
+        ).curves(0, 2)
+        for jit_compile in (False, True)
+    ]
+    assert curves[1].shape == (2, num_steps + 1)
+    np.testing.assert_allclose(*curves, rtol=1e-4)

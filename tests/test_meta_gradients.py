@@ -9,6 +9,7 @@ from l2l_tf import meta_gradients
 from l2l_tf import meta_loss
 from l2l_tf import randomness
 from l2l_tf import unroll
+from l2l_tf.problems import base
 from l2l_tf.problems import image_classification
 from l2l_tf.problems import keras_model
 from l2l_tf.problems import quadratic
@@ -244,6 +245,67 @@ def test_replay_equals_autodiff_in_single_precision(seed):
     # The same arithmetic on the way forward: where gradients are near zero,
     # their logarithms would make much of another rounding.
     _check_equal(*_both(rule, problem, run, weights, False), 1e-4)
+
+
+class _Shapes(base.Problem):
+    """Parameters of several shapes, in a function that is not convex."""
+
+    shapes = ([2, 2, 3, 4], [7, 3], [])
+    parameter_names = ["kernel", "matrix", "scalar"]
+
+    def initial_params(self, task, seed):
+        return [
+            tf.random.stateless_normal(
+                shape, randomness.fold_in(seed, index), dtype=tf.float64
+            )
+            for index, shape in enumerate(self.shapes)
+        ]
+
+    def sample_batch(self, task, seed):
+        return tf.random.stateless_normal([3], seed, dtype=tf.float64)
+
+    def loss(self, params, task, batch):
+        total = 0.0
+        for param, noise in zip(params, tf.unstack(batch), strict=True):
+            total += tf.reduce_sum(tf.sin(param + noise) + 0.1 * param**2)
+        # Independent functions, of which there may be any number.
+        return tf.stack([total, 0.5 * total**2 / 100.0])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_replay_equals_autodiff_of_several_networks(seed):
+    rng = np.random.default_rng(seed)
+
+    def lstm(**options):
+        layers = rng.integers(1, 8, rng.integers(1, 3)).tolist()
+        return {**_LSTM, "layers": layers, "seed": seed, **options}
+
+    routes = {
+        "kernel": lstm(rule="kernelwise", kernel_shape=[2, 2]),
+        "matrix": lstm(rule="vectorwise", size=3),
+        ".*": lstm(rule="coordinatewise"),
+    }
+    problem = _Shapes()
+    rule = registry.make_rule(
+        {"rule": "routed", "routes": routes}, problem.parameter_names
+    )
+    weights = tf.constant(rng.uniform(0, 1, rng.integers(2, 25)), tf.float32)
+    run = unroll.start(rule, problem, randomness.run_seed(seed, "train", 0))
+    _check_equal(*_both(rule, problem, run, weights, bool(seed % 2)), 1e-10)
+
+
+class _OfUnknownSize(quadratic.Quadratic):
+    def loss(self, params, task, batch):
+        return tf.boolean_mask(super().loss(params, task, batch), [True] * 2)
+
+
+def test_replay_takes_losses_whose_number_is_not_known_beforehand():
+    rule, problem, run = _start("quadratic", "identity")
+    problem = _OfUnknownSize(
+        num_functions=2, num_dims=3, initial_std=1.0, dtype="float64"
+    )
+    results = _both(rule, problem, run, _WEIGHTS["random"], False)
+    _check_equal(*results, 1e-10)
 
 
 def test_replay_equals_autodiff_in_single_precision_under_xla():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from l2l_tf import compilation
 from l2l_tf import evaluation
 from l2l_tf import meta_gradients
 from l2l_tf import meta_training
@@ -106,7 +107,12 @@ def test_replay_and_autodiff_train_alike(batch_size):
         trainer = _trainer(batch_size=batch_size, **changes)
         reports = list(trainer.train())
         trained.append(
-            [*_phi(trainer), [report.meta_loss for report in reports]]
+            [
+                *_phi(trainer),
+                [report.meta_loss for report in reports],
+                # Adam would not notice a factor.
+                [report.gradient_norm for report in reports],
+            ]
         )
     for expected, *others in zip(*trained, strict=True):
         for other in others:
@@ -133,10 +139,21 @@ class _NotForXLA(simple.Simple):
 def test_a_problem_that_xla_cannot_compile_says_what_to_do():
     trainer = _trainer(problem=_NotForXLA())
     with pytest.raises(
-        meta_training.MetaTrainingError, match="--nojit_compile.*PyFunc"
+        compilation.CompilationError, match="--nojit_compile.*PyFunc"
     ):
         next(trainer.train())
-    trainer = _trainer(problem=_NotForXLA(), jit_compile=False)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"jit_compile": False},
+        {"meta_gradient": "autodiff"},
+        {"second_derivatives": True},
+    ],
+)
+def test_such_a_problem_trains_where_xla_is_not_asked(changes):
+    trainer = _trainer(problem=_NotForXLA(), **changes)
     assert len(list(trainer.train())) == 4
 
 

@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from l2l_tf import randomness
@@ -73,3 +74,24 @@ def test_graphs_derive_the_same_seeds():
         np.testing.assert_array_equal(
             tf.function(derive, jit_compile=compiled)(index), derive(5)
         )
+
+
+@pytest.mark.parametrize("total, samples", [(10, 3), (7, 7), (5, 1), (9, 4)])
+def test_every_position_is_drawn_as_often_and_none_twice(total, samples):
+    counts = np.zeros(total)
+    num_draws = 2000
+    draw = tf.function(
+        lambda seed: randomness.sample_positions(total, samples, seed)
+    )
+    for index in range(num_draws):
+        chosen = draw(randomness.run_seed(0, "train", index)).numpy()
+        assert len(set(chosen)) == samples
+        counts[chosen] += 1
+    expected = num_draws * samples / total
+    assert np.all(np.abs(counts - expected) < 6 * np.sqrt(expected))
+
+
+def test_a_sample_of_millions_covers_them_all():
+    chosen = randomness.sample_positions(10_000_001, 1000, tf.constant([1, 2]))
+    assert np.max(np.diff(np.sort(chosen))) <= 2 * 10_001
+    assert 0 <= np.min(chosen) < 20_002 and np.max(chosen) > 9_979_998

@@ -165,6 +165,8 @@ class ColumnwiseRule(base.UpdateRule):
     ) -> tuple[tf.Tensor, base.State]:
         """Proposes updates for gradients that are arranged as columns.
 
+        A column's update and state depend on that column alone.
+
         Args:
             gradients: Shape [rows, columns].
             state: The state that the previous step returned.

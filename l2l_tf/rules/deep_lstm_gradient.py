@@ -3,9 +3,9 @@
 Automatic differentiation keeps all gates of all steps and reads them back,
 which takes longer than to compute them again. Here only hidden and cell
 states are kept, and everything is shaped for XLA: biases are a column of the
-weights, so that their gradients come with one product; all four gates are one
-hyperbolic tangent; and a gate's rows are told apart by masks, because XLA
-does not vectorise arithmetic inside a concatenation.
+weights, so that their gradients come with one product; and a gate's rows are
+told apart by masks, because XLA does not vectorise arithmetic inside a
+concatenation.
 """
 
 from __future__ import annotations
@@ -91,8 +91,8 @@ def lstm_step_gradient(
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
     """Differentiates one `l2l_tf.rules.deep_lstm.lstm_step`.
 
-    With a sigmoid gate as 1/2 + t/2, where t = tanh(a/2), its slope is
-    (1 - t^2)/4; that of the candidate g = t = tanh(a) is 1 - t^2.
+    The slope of a gate s = sigmoid(a) is s (1 - s), that of the candidate
+    g = tanh(a) is 1 - g^2.
 
     Args:
         weights: Shape [4 * hidden_size, input_size + hidden_size + 1]; the
@@ -111,18 +111,18 @@ def lstm_step_gradient(
     input_size, dtype = inputs.shape[0], inputs.dtype
     units, columns = hidden.shape
     at = tf.reshape(tf.eye(4, dtype=dtype), [4, 4, 1, 1])  # i, f, o, g
-    gain = tf.repeat(tf.constant([0.5, 0.5, 0.5, 1.0], dtype), units)
-    gain = gain[:, tf.newaxis]
     joined = _with_ones(tf.concat([inputs, hidden], axis=0))
-    t = tf.tanh(tf.matmul(gain * weights, joined))
-    i, f, o, g = tf.split(t, 4, axis=0)
-    i, f, o = 0.5 + 0.5 * i, 0.5 + 0.5 * f, 0.5 + 0.5 * o
+    product = tf.matmul(weights, joined)
+    gates = tf.sigmoid(product)  # of all rows, though g's are not used
+    i, f, o, _ = tf.split(gates, 4, axis=0)
+    g = tf.tanh(product[3 * units :])
     activity = tf.tanh(next_cell)
     cell_slope += hidden_slope * o * (1.0 - activity * activity)
     slope = cell_slope * (at[0] * g + at[1] * cell + at[3] * i)
     slope += at[2] * (hidden_slope * activity)
-    slope = gain * gain * tf.reshape(slope, [4 * units, columns])
-    slope *= 1.0 - t * t
+    gates = tf.reshape(gates, [4, units, columns])
+    slope *= (1.0 - at[3]) * gates * (1.0 - gates) + at[3] * (1.0 - g * g)
+    slope = tf.reshape(slope, [4 * units, columns])
     below = tf.matmul(weights, slope, transpose_a=True)
     return (
         _product(slope, joined),

@@ -100,6 +100,12 @@ class DeepLSTMRule(columns.ColumnwiseRule):
     ) -> list[tf.Tensor]:
         """See base class."""
         network = self.network
+        own = [*network.weights, *network.biases]
+        if type(self).update_columns is not DeepLSTMRule.update_columns or (
+            len(self.trainable_variables) != len(own)
+        ):
+            # What a subclass computes, it computes otherwise.
+            return super().replay_columns(gradients, state, cotangents)
         weights, biases = deep_lstm_gradient.weights_gradient(
             [tf.convert_to_tensor(w) for w in network.weights],
             [tf.convert_to_tensor(b) for b in network.biases],
@@ -109,11 +115,7 @@ class DeepLSTMRule(columns.ColumnwiseRule):
         )
         found = {
             variable.ref(): gradient
-            for variable, gradient in zip(
-                [*network.weights, *network.biases],
-                [*weights, *biases],
-                strict=True,
-            )
+            for variable, gradient in zip(own, [*weights, *biases], strict=True)
         }
         return [found[variable.ref()] for variable in self.trainable_variables]
 
