@@ -13,6 +13,7 @@ class Panel:
 
     Attributes:
         label: What it shows, for the table.
+        optimizers: Bundled optimizers to show, the main one first.
         problem: Name of the problem.
         options: The problem's options.
         split: The split that runs are drawn from.
@@ -23,6 +24,7 @@ class Panel:
     """
 
     label: str
+    optimizers: tuple[str, ...]
     problem: str
     options: Mapping[str, Any]
     split: str = "test"
@@ -39,13 +41,11 @@ class Figure:
     Attributes:
         name: What it is called on the command line.
         title: Its title.
-        optimizers: Bundled optimizers to show, the main one first.
         panels: Its panels.
     """
 
     name: str
     title: str
-    optimizers: tuple[str, ...]
     panels: tuple[Panel, ...]
 
 
@@ -61,7 +61,7 @@ def _mnist(label: str, split: str = "test", **changes: Any) -> Panel:
     fields = {field.name for field in dataclasses.fields(Panel)}
     options = {k: v for k, v in changes.items() if k not in fields}
     rest = {k: v for k, v in changes.items() if k in fields}
-    return Panel(label, "mnist", options, split, **rest)
+    return Panel(label, _MNIST, "mnist", options, split, **rest)
 
 
 def _grid() -> tuple[Panel, ...]:
@@ -84,10 +84,10 @@ FIGURES = {
         Figure(
             "quadratic",
             "Random quadratics of 10 dimensions",
-            ("quadratic",),
             (
                 Panel(
                     "Gaussian W, y",
+                    ("quadratic",),
                     "quadratic",
                     {},
                     num_runs=80,
@@ -96,6 +96,7 @@ FIGURES = {
                 ),
                 Panel(
                     "uniform W, y (as released)",
+                    ("quadratic-uniform",),
                     "quadratic",
                     {"sampling": "uniform"},
                     num_runs=80,
@@ -105,7 +106,6 @@ FIGURES = {
         Figure(
             "mnist",
             "MLP of 20 sigmoid units on MNIST",
-            _MNIST,
             (
                 _mnist(
                     "start 0.01, training split",
@@ -124,7 +124,6 @@ FIGURES = {
         Figure(
             "mnist-200",
             "The same, continued to step 200",
-            _MNIST,
             (
                 _mnist(
                     "training split",
@@ -139,7 +138,6 @@ FIGURES = {
         Figure(
             "mnist-40",
             "MLP of 40 sigmoid units on MNIST",
-            _MNIST,
             (
                 _mnist(
                     "40 units",
@@ -152,7 +150,6 @@ FIGURES = {
         Figure(
             "mnist-2layer",
             "MLP of two layers of 20 sigmoid units on MNIST",
-            _MNIST,
             (
                 _mnist(
                     "2 layers",
@@ -165,7 +162,6 @@ FIGURES = {
         Figure(
             "mnist-relu",
             "MLP of 20 ReLU units on MNIST",
-            _MNIST,
             (
                 _mnist(
                     "ReLU",
@@ -178,7 +174,6 @@ FIGURES = {
         Figure(
             "mnist-1000",
             "MLPs on MNIST, ten times beyond the trained horizon",
-            _MNIST,
             (
                 _mnist("20 sigmoid units", num_steps=1000, num_runs=20),
                 _mnist(
@@ -189,7 +184,7 @@ FIGURES = {
                 ),
             ),
         ),
-        Figure("mnist-grid", "Architectures on MNIST", _MNIST, _grid()),
+        Figure("mnist-grid", "Architectures on MNIST", _grid()),
     )
 }
 """All figures by name, in the paper's order."""

@@ -64,7 +64,7 @@ def reproduce(
         its fields and what `l2l_tf.comparison.compare` returned.
     """
     panels = [
-        (panel, compare(figure, panel, cache, quick, data_dir))
+        (panel, compare(panel, cache, quick, data_dir))
         for panel in _panels(figure, quick)
     ]
     return {
@@ -79,7 +79,6 @@ def reproduce(
 
 
 def compare(
-    figure: figures.Figure,
     panel: figures.Panel,
     cache: RateCache,
     quick: bool,
@@ -92,7 +91,7 @@ def compare(
     problem = registry.make_problem(panel.problem, **options)
     learned = {
         _NAMES.get(name, comparison.LEARNED): saved_optimizer.load(name)
-        for name in figure.optimizers
+        for name in panel.optimizers
         if name in metadata.bundled_names()
     }
     results = comparison.compare(

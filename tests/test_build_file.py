@@ -34,6 +34,7 @@ KINDS = {
     "tests/test_*.py": "py_test",
     "scripts/_*.py": "py_library",
     "scripts/*.py": "py_binary",
+    "benchmarks/_*.py": "py_library",
     "benchmarks/*.py": "py_binary",
     "*": "py_library",
 }

@@ -137,6 +137,9 @@ def test_a_summary_describes_the_curves():
     # Of four curves, whose own mean takes one degree of freedom.
     sem = summary["std"][-1] / np.sqrt(3)
     assert summary["final_sem"] == pytest.approx(sem)
+    # Five steps: the last tenth of them is the last one.
+    assert summary["late"] == pytest.approx(summary["final"])
+    assert summary["late_sem"] == pytest.approx(sem)
     assert summary["mean_over_steps"] == pytest.approx(
         np.mean(summary["mean"]), abs=1e-6
     )
@@ -158,3 +161,11 @@ def test_xla_records_the_same_curves_in_chunks(monkeypatch, num_steps):
     ]
     assert curves[1].shape == (2, num_steps + 1)
     np.testing.assert_allclose(*curves, rtol=1e-4)
+
+
+def test_late_losses_are_means_of_the_last_tenth_of_the_steps():
+    curves = np.arange(2 * 41.0).reshape(2, 41)
+    summary = evaluation.summarize(curves, None)
+    assert summary["late"] == np.mean(curves[:, 37:])
+    of_each = np.mean(curves[:, 37:], axis=1)
+    assert summary["late_sem"] == np.std(of_each, ddof=1) / np.sqrt(2)

@@ -58,3 +58,28 @@ def test_saved_file_is_a_png_of_the_figures_size(tmp_path):
 def test_history_starts_at_the_first_epoch():
     figure = plotting.history({"a": [3.0, 2.0]}, "loss")
     assert figure.axes[0].lines[0].get_xdata().tolist() == [1, 2]
+
+
+def test_panels_have_their_own_curves_and_titles():
+    one = _results(L2L=([[4.0, 2.0]], None), adam=([[4.0, 3.0]], 0.1))
+    two = _results(**{"L2L robust": ([[8.0, 4.0]], None)})
+    figure = plotting.panels([one, two, one], ["a", "b", "c"])
+    assert [axes.get_title() for axes in figure.axes] == ["a", "b", "c"]
+    assert len(figure.axes[0].lines) == 2
+    [line] = figure.axes[1].lines
+    assert line.get_label() == "LSTM (robust)"
+    assert line.get_ydata().tolist() == [8.0, 4.0]
+
+
+def test_architectures_are_drawn_over_their_widths():
+    figure = plotting.architectures(
+        {"relu": {"L2L": [0.5, 0.25], "adam": [1.0, 0.5]}}, [5, 10]
+    )
+    drawn = {
+        line.get_label(): (line.get_linestyle(), line.get_xydata().tolist())
+        for line in figure.axes[0].lines
+    }
+    assert drawn == {
+        "LSTM (learned)": ("-", [[5, 0.5], [10, 0.25]]),
+        "Adam": ("--", [[5, 1.0], [10, 0.5]]),
+    }

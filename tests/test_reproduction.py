@@ -10,13 +10,14 @@ from l2l_tf import reproduction
 
 _PANEL = figures.Panel(
     "four functions",
+    ("quadratic",),
     "quadratic",
     {"num_functions": 4, "num_dims": 2},
     num_steps=20,
     num_runs=2,
     paper=0.5,
 )
-_FIGURE = figures.Figure("small", "Small", ("quadratic",), (_PANEL,))
+_FIGURE = figures.Figure("small", "Small", (_PANEL,))
 
 
 @pytest.fixture(scope="module")

@@ -162,6 +162,8 @@ def test_evaluate_prints_a_table_and_writes_json_and_plot(trained, tmp_path):
             "std",
             "final",
             "final_sem",
+            "late",
+            "late_sem",
             "mean_over_steps",
         }
     assert (tmp_path / "out" / "plot.png").read_bytes()[1:4] == b"PNG"
