@@ -152,10 +152,15 @@ FIGURES = {
             "MLP of two layers of 20 sigmoid units on MNIST",
             (
                 _mnist(
-                    "2 layers",
+                    "2 layers, start 0.01",
                     hidden_layers=[20, 20],
                     paper=0.33,
                     paper_baseline=0.71,
+                ),
+                _mnist(
+                    "2 layers, start 0.1",
+                    hidden_layers=[20, 20],
+                    initial_values=0.1,
                 ),
             ),
         ),
