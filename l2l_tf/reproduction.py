@@ -155,7 +155,7 @@ def table(result: Mapping[str, Any]) -> str:
         baselines = {
             name: found
             for name, found in optimizers.items()
-            if name not in several and np.isfinite(found["late"])
+            if name not in several and _is_finite(found["late"])
         }
         best = min(baselines, key=lambda name: baselines[name]["late"])
         for name in sorted(several & optimizers.keys()):
@@ -226,6 +226,11 @@ def _panels(figure: figures.Figure, quick: bool) -> list[figures.Panel]:
 def _key(panel: figures.Panel) -> str:
     options = json.dumps(dict(panel.options), sort_keys=True)
     return f"{panel.problem} {options} to step {panel.num_steps}"
+
+
+def _is_finite(value: float | None) -> bool:
+    # JSON, from which reports are made, has null for what is no number.
+    return value is not None and bool(np.isfinite(value))
 
 
 def _number(value: float | None) -> str:
