@@ -103,13 +103,9 @@ def search(
             )
             files.write_json(file, dataclasses.asdict(trial))
         values = json.loads(file.read_text())
-        # JSON has no infinity: a trial without a finite loss has none.
-        yield Trial(
-            **{
-                k: math.inf if v is None and k == "loss" else v
-                for k, v in values.items()
-            }
-        )
+        if values["loss"] is None:
+            values["loss"] = math.inf  # for which JSON has no number
+        yield Trial(**values)
 
 
 def table(trials: Sequence[Trial]) -> str:

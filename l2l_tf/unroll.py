@@ -189,7 +189,8 @@ def _loop(
             like.dtype, num_steps + 1, element_shape=like.shape
         )
 
-    losses = array(_loss_spec(evaluate, run))
+    loss_spec, _ = _signature(evaluate, run.params, run.model_state, run.step)
+    losses = array(loss_spec)
     kept = [array(param) for param in run.params] if keep_gradients else []
     _, losses, kept, params, rule_state, model_state = tf.while_loop(
         lambda index, *_: index < num_steps,
@@ -217,22 +218,19 @@ def _map(
     function: Callable[[tf.Tensor], problems.Nest], elements: tf.Tensor
 ) -> problems.Nest:
     """`tf.map_fn` of a function that tells no signature, or returns ()."""
-    traced = tf.function(function).get_concrete_function(elements[0])
-    signature = tf.nest.map_structure(
-        lambda output: tf.TensorSpec(output.shape, output.dtype),
-        traced.structured_outputs,
-    )
+    signature = _signature(function, elements[0])
     if not tf.nest.flatten(signature):
         return signature
     return tf.map_fn(function, elements, fn_output_signature=signature)
 
 
-def _loss_spec(evaluate, run: Run) -> tf.TensorSpec:
-    # Traced once, aside: a call would leave its operations in the graph.
-    traced = tf.function(evaluate).get_concrete_function(
-        *tf.nest.map_structure(
-            tf.TensorSpec.from_tensor,
-            (run.params, run.model_state, run.step),
-        )
+def _signature(function: Callable[..., problems.Nest], *arguments):
+    """Returns the shapes and types of what a function returns."""
+    # Traced aside: a call would leave its operations in the graph.
+    traced = tf.function(function).get_concrete_function(
+        *tf.nest.map_structure(tf.TensorSpec.from_tensor, arguments)
     )
-    return traced.structured_outputs[0]
+    return tf.nest.map_structure(
+        lambda output: tf.TensorSpec(output.shape, output.dtype),
+        traced.structured_outputs,
+    )

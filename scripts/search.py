@@ -32,13 +32,6 @@ def main(argv: list[str]) -> None:
                 "always continues."
             )
     problem, config = train.describe(None)
-    command_line.checked(
-        meta_search.learning_rates,
-        FLAGS.num_trials,
-        FLAGS.lowest_rate,
-        FLAGS.highest_rate,
-        FLAGS.seed,
-    )
     trials = []
     search = meta_search.search(
         FLAGS.save_path or f"runs/search-{FLAGS.problem}",
