@@ -219,8 +219,11 @@ def test_bundled_optimizer_is_small_complete_and_says_how_it_was_made(name):
 
 @pytest.mark.parametrize("name", metadata_lib.bundled_names())
 def test_bundled_optimizer_optimizes(name):
-    problem = problems.make_problem(
-        "quadratic" if name == "quadratic" else "digits", split="test"
+    trained_on = metadata_lib.read(name)["problem"]
+    problem = (
+        problems.make_problem("quadratic", **trained_on["options"])
+        if trained_on["name"] == "quadratic"
+        else problems.make_problem("digits", split="test")
     )
     rule = saved_optimizer.load(name)
     recorder = evaluation.Recorder(lambda rate: rule, problem, 100)
