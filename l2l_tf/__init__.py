@@ -7,7 +7,7 @@ neither Sonnet nor TensorFlow Datasets.
 import importlib
 
 _EXPORTS = {
-    "LearnedOptimizer": "l2l_tf.keras_optimizer",
+    "LearnedOptimizer": "l2l_tf.keras_optimizers.learned_optimizer",
     "from_keras": "l2l_tf.problems.keras_model",
     "make_problem": "l2l_tf.problems.registry",
     "make_rule": "l2l_tf.rules.registry",

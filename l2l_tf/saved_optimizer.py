@@ -7,6 +7,7 @@ a routed rule holds one such folder for each of its learned rules.
 
 from __future__ import annotations
 
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -115,7 +116,7 @@ class RestoredRule(columns.ColumnwiseRule):
         except ValueError as error:
             raise metadata_lib.SavedOptimizerError(str(error)) from error
         self._config_json = json.dumps(dict(config))
-        self._module = tf.saved_model.load(str(folder))
+        self._module = _load_outside_strategies(folder)
         self.weights = self._module.weights
 
     def initial_columns(self, num_columns: int | tf.Tensor) -> base.State:
@@ -188,6 +189,16 @@ def _load(
         options = {k: v for k, v in config.items() if k != "rule"}
         return hand_designed.RULES[name](**options)
     return RestoredRule(folder, config)
+
+
+def _load_outside_strategies(folder: pathlib.Path) -> tf.Module:
+    """Loads a SavedModel whose functions run in any context.
+
+    Loaded in a `tf.distribute` strategy's scope, it could be called by no
+    replica. A scope belongs to the thread that entered it.
+    """
+    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as pool:
+        return pool.submit(tf.saved_model.load, str(folder)).result()
 
 
 def _route_folder(folder: pathlib.Path, index: int) -> pathlib.Path:

@@ -1,18 +1,19 @@
-"""Tests of l2l_tf/keras_optimizer.py."""
+"""Tests of l2l_tf/keras_optimizers/learned_optimizer.py."""
 
 import subprocess
 import sys
+import warnings
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from l2l_tf import keras_optimizer
 from l2l_tf import saved_optimizer
+from l2l_tf.keras_optimizers import learned_optimizer
 from l2l_tf.rules import registry
 
-LearnedOptimizer = keras_optimizer.LearnedOptimizer
+LearnedOptimizer = learned_optimizer.LearnedOptimizer
 
 INPUTS = np.random.RandomState(0).randn(96, 5).astype("float32")
 TARGETS = (INPUTS[:, 0] > INPUTS[:, 1]).astype("int32")
@@ -139,8 +140,7 @@ def test_keras_file_resumes_on_the_same_trajectory(exported, tmp_path):
     model.save(tmp_path / "model.keras")
     restored = keras.models.load_model(tmp_path / "model.keras")
     assert isinstance(restored.optimizer, LearnedOptimizer)
-    state = restored.optimizer.variables[2]
-    assert np.any(state.numpy() != 0)
+    assert np.any(restored.optimizer.state[0].numpy() != 0)
     assert _fit(restored) == _fit(model)
     for a, b in zip(_weights(restored), _weights(model), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -181,9 +181,9 @@ def test_variable_without_gradient_keeps_value_and_state(exported):
     optimizer.build(variables)
     gradients = [tf.ones(v.shape) for v in variables]
     optimizer.apply(gradients, variables)
-    before = [s.numpy() for s in optimizer.variables[2:]]
+    before = [s.numpy() for s in optimizer.state]
     optimizer.apply([None, gradients[1], gradients[2], None], variables)
-    after = [s.numpy() for s in optimizer.variables[2:]]
+    after = [s.numpy() for s in optimizer.state]
     untouched = [*range(6), 11, 12]
     for old, new in zip(before, after, strict=True):
         np.testing.assert_array_equal(old[:, untouched], new[:, untouched])
@@ -289,12 +289,146 @@ def test_relative_path_is_found_from_another_folder(
     ]
 
 
-def test_strategy_is_refused_by_name(exported):
-    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
-        variable = keras.Variable(tf.ones([2]))
-        with pytest.raises(ValueError, match="MirroredStrategy"):
-            LearnedOptimizer(exported).build([variable])
-
-
 def test_no_variables_are_no_error(exported):
     LearnedOptimizer(exported).build([])
+
+
+def test_weight_decay_is_decoupled_and_scaled_by_the_learning_rate(exported):
+    results = []
+    for decay in (None, 0.1):
+        variables = [keras.Variable(2 * tf.ones([3])) for _ in range(2)]
+        optimizer = LearnedOptimizer(
+            exported, learning_rate=0.5, weight_decay=decay
+        )
+        optimizer.exclude_from_weight_decay(var_list=[variables[1]])
+        optimizer.apply([tf.ones([3])] * 2, variables)
+        results.append([v.numpy() for v in variables])
+    np.testing.assert_allclose(results[1][0], results[0][0] - 0.5 * 0.1 * 2)
+    np.testing.assert_array_equal(results[1][1], results[0][1])
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_step_that_is_not_finite_changes_nothing_and_warns_once(
+    bad, compiled, exported
+):
+    variables = [keras.Variable(tf.ones([3])), keras.Variable(tf.ones([2]))]
+    optimizer = LearnedOptimizer(exported, weight_decay=0.1)
+    optimizer.build(variables)
+    apply = tf.function(
+        lambda *gradients: optimizer.apply(gradients, variables),
+        jit_compile=compiled,
+    )
+    apply(tf.ones([3]), tf.ones([2]))
+    tracked = [*variables, *optimizer.state]
+    before = [v.numpy() for v in tracked]
+    apply(tf.constant([1.0, bad, 1.0]), tf.ones([2]))
+    for variable, value in zip(tracked, before, strict=True):
+        np.testing.assert_array_equal(variable, value)
+    assert optimizer.diagnostics["skipped_steps"] == 1
+    with pytest.warns(UserWarning, match="not finite.* 1 steps"):
+        optimizer.finalize_variable_values(variables)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        optimizer.finalize_variable_values(variables)
+    apply(tf.ones([3]), tf.ones([2]))
+    assert np.all(variables[0].numpy() != before[0])
+
+
+def test_gradient_that_is_not_finite_raises_on_demand(exported):
+    variable = keras.Variable(tf.ones([3]))
+    optimizer = LearnedOptimizer(exported, nonfinite="raise")
+    optimizer.build([variable])
+
+    @tf.function
+    def apply(gradient):
+        optimizer.apply([gradient], [variable])
+
+    apply(tf.ones([3]))
+    before = variable.numpy()
+    with pytest.raises(tf.errors.InvalidArgumentError, match="not finite"):
+        apply(tf.constant([1.0, np.nan, 1.0]))
+    np.testing.assert_array_equal(variable, before)
+
+
+def test_where_xla_drops_the_check_the_end_of_fit_raises(exported):
+    model = _model()
+    model.compile(
+        LearnedOptimizer(exported, nonfinite="raise"),
+        loss="sparse_categorical_crossentropy",
+        jit_compile=True,
+    )
+    with pytest.raises(FloatingPointError, match="not finite"):
+        model.fit(INPUTS * np.inf, TARGETS, verbose=0)
+
+
+def test_run_far_beyond_the_horizon_warns_once(exported, tmp_path):
+    rule = saved_optimizer.load(exported)
+    config = {**rule.config(), "rule": "coordinatewise"}
+    path = saved_optimizer.export(
+        registry.make_rule(config), tmp_path / "short", {"horizon": 1}
+    )
+    variable, optimizer = keras.Variable(tf.ones([2])), LearnedOptimizer(path)
+    for step in range(13):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            optimizer.apply([tf.ones([2])], [variable])
+        said = [str(w.message) for w in caught if "runs of 1 steps" in str(w)]
+        assert len(said) == (step == 10)
+
+
+def test_diagnostics_are_those_of_the_last_step(exported):
+    variable = keras.Variable(tf.zeros([3, 2]))
+    optimizer = LearnedOptimizer(exported, learning_rate=0.5)
+    gradient = tf.reshape(tf.range(6, dtype=tf.float32) - 2, [3, 2])
+    optimizer.apply([gradient], [variable])
+    update, gradient = 2 * variable.numpy().ravel(), gradient.numpy().ravel()
+    found = optimizer.diagnostics
+    norms = np.linalg.norm(update), np.linalg.norm(gradient)
+    np.testing.assert_allclose(found["update_norm"], norms[0], rtol=1e-5)
+    np.testing.assert_allclose(found["gradient_norm"], norms[1], rtol=1e-5)
+    np.testing.assert_allclose(
+        found["cosine"], update @ gradient / np.prod(norms), rtol=1e-4
+    )
+
+
+def test_bfloat16_halves_the_state(exported):
+    sizes = []
+    for dtype in (None, "bfloat16"):
+        optimizer = LearnedOptimizer(exported, state_dtype=dtype)
+        optimizer.build([keras.Variable(tf.ones([7]))])
+        sizes.append(sum(tf.nest.map_structure(_bytes, optimizer.state)))
+    assert sizes[0] == 2 * sizes[1] == 4 * 22 * 7
+
+
+def _bytes(variable):
+    return variable.value.dtype.size * variable.value.shape.num_elements()
+
+
+def test_model_too_large_is_refused_before_anything_is_allocated(exported):
+    optimizer = LearnedOptimizer(exported)
+    shape = tf.TensorSpec([10**6, 10**6])
+    with pytest.raises(ValueError, match="1,000,000,000,000 parameters"):
+        optimizer.build([shape])
+    assert not optimizer.built
+
+
+@pytest.mark.parametrize(
+    "options, quoted",
+    [
+        ({"state_dtype": "int8"}, "int8"),
+        ({"nonfinite": "ignore"}, "ignore"),
+        ({"learning_rate": "high"}, "high"),
+        ({"clipnorm": 1.0, "clipvalue": 1.0}, "clipvalue"),
+        ({"gradient_accumulation_steps": 1}, "1"),
+        ({"nonesuch": 1}, "nonesuch"),
+    ],
+)
+def test_bad_argument_is_quoted(options, quoted, exported):
+    with pytest.raises(ValueError, match=quoted):
+        LearnedOptimizer(exported, **options)
+
+
+def test_describe_names_problem_and_horizon():
+    text = LearnedOptimizer("digits").describe()
+    assert "digits" in text and "100 steps" in text and "adam" in text

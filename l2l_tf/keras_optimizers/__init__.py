@@ -1,0 +1,1 @@
+"""Trained rules as Keras optimizers, and what belongs to them."""

@@ -1,0 +1,52 @@
+"""What a saved optimizer is for, in words, from its metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def horizon(metadata: Mapping[str, Any]) -> int | None:
+    """Returns for how many steps an optimizer was trained, None if unknown."""
+    return metadata.get("horizon")
+
+
+def describe(name: str, metadata: Mapping[str, Any], num_state: int) -> str:
+    """Returns what an optimizer is, was trained on, and beat.
+
+    Args:
+        name: What the user calls it.
+        metadata: What `l2l_tf.metadata.read` returned.
+        num_state: Numbers of state per column.
+    """
+    rule, problem = metadata["rule"], metadata.get("problem", {})
+    options = ", ".join(
+        f"{key}={value}" for key, value in problem.get("options", {}).items()
+    )
+    lines = [
+        f"{name}: a {rule['rule']} LSTM with layers {rule['layers']}, "
+        f"{num_state} numbers of state per column of {rule['rule']} columns."
+        if rule["rule"] != "coordinatewise"
+        else f"{name}: an LSTM with layers {rule['layers']} on every "
+        f"coordinate, {num_state} numbers of state for each.",
+        f"Trained on {problem.get('name', 'an unnamed problem')}"
+        f"{f' ({options})' if options else ''}, "
+        f"{_steps(horizon(metadata))}.",
+    ]
+    optimizers = metadata.get("test", {}).get("optimizers", {})
+    if optimizers:
+        losses = sorted((v["final"], k) for k, v in optimizers.items())
+        lines.append(
+            "Final loss in tests there: "
+            + ", ".join(f"{key} {loss:.3g}" for loss, key in losses)
+            + "."
+        )
+    lines.append(
+        "On other problems, or in much longer runs, it may be worse than Adam "
+        "or diverge; fallback= guards against that."
+    )
+    return "\n".join(lines)
+
+
+def _steps(steps: int | None) -> str:
+    return f"in runs of {steps} steps" if steps else "for an unknown run length"

@@ -1,0 +1,344 @@
+"""Trained rules as Keras optimizers."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from l2l_tf import metadata as metadata_lib
+from l2l_tf import saved_optimizer
+from l2l_tf.keras_optimizers import column_blocks
+from l2l_tf.keras_optimizers import description
+from l2l_tf.keras_optimizers import memory
+from l2l_tf.rules import columns
+
+_FAR = 10  # times the trained horizon: where a warning is due
+_STATE_DTYPES = (None, "float32", "bfloat16", "float64")
+_NONFINITE = ("skip", "raise")
+
+
+@keras.saving.register_keras_serializable(package="l2l_tf")
+class LearnedOptimizer(keras.optimizers.Optimizer):
+    """A trained update rule, used like any Keras optimizer.
+
+        [g_t, h_{t+1}] = m(grad f(theta_t), h_t)
+        theta += learning_rate * (g_t - weight_decay * theta)
+
+    All variables are updated by one call of the rule; its LSTM's state is
+    part of the optimizer's variables, and is saved and restored with them.
+    A step with a gradient that is not finite changes neither parameters nor
+    state.
+
+    Example:
+    >>> model = keras.Sequential([keras.layers.Dense(1)])
+    >>> model.compile(optimizer=LearnedOptimizer("digits"), loss="mse")
+
+    Source: Andrychowicz et al. 2016, section 2.
+    """
+
+    def __init__(
+        self,
+        optimizer: str | os.PathLike,
+        learning_rate: float
+        | keras.optimizers.schedules.LearningRateSchedule = 1.0,
+        name: str = "learned_optimizer",
+        state_dtype: str | None = None,
+        nonfinite: str = "skip",
+        jit_compile: bool = True,
+        **kwargs: Any,
+    ):
+        """Loads the rule.
+
+        Args:
+            optimizer: The name of a bundled optimizer, or the path of a
+                folder that `scripts/train.py` or `scripts/export.py` wrote.
+            learning_rate: Factor on the rule's updates. The rule chooses its
+                step sizes itself, so that 1 is right unless there is a reason.
+            name: The optimizer's name.
+            state_dtype: In what the LSTM's state is kept between steps; by
+                default the rule's own type. "bfloat16" halves it.
+            nonfinite: What a gradient that is not finite does: "skip" warns
+                once, "raise" raises, where XLA compiles the training step at
+                the end of `fit` only.
+            jit_compile: Whether XLA compiles the update, also in a training
+                step that it does not compile; not for several replicas.
+            **kwargs: Further arguments of `keras.optimizers.Optimizer`.
+
+        Raises:
+            SavedOptimizerError: If the optimizer is missing, damaged or not
+                to be trusted.
+            ValueError: If an argument is not accepted.
+        """
+        super().__init__(learning_rate=learning_rate, name=name, **kwargs)
+        _check_one_of("state_dtype", state_dtype, _STATE_DTYPES)
+        _check_one_of("nonfinite", nonfinite, _NONFINITE)
+        folder = metadata_lib.find(optimizer)
+        metadata = metadata_lib.read(folder)
+        if metadata["rule"]["rule"] == "routed":
+            raise metadata_lib.SavedOptimizerError(
+                f"{os.fspath(optimizer)!r} holds several rules for the "
+                f"parameters of one problem, {metadata['rule']}; accepted: an "
+                "optimizer with one rule for all variables."
+            )
+        rule = saved_optimizer.load(folder)
+        # XLA reads no variable of another device, as replicas would.
+        is_one = self._distribution_strategy.num_replicas_in_sync == 1
+        update = column_blocks.make_update(rule, jit_compile and is_one)
+        # A name stays a name; a path must be found from any folder.
+        self._optimizer = os.fspath(optimizer)
+        if pathlib.Path(optimizer).expanduser().exists():
+            self._optimizer = str(folder.resolve())
+        self.state_dtype = state_dtype
+        self.nonfinite = nonfinite
+        self.jit_compile = jit_compile
+        self._warned: set[str] = set()
+        # Behind functions, since Keras would save the weights of a module
+        # as if they were state.
+        self._get_rule = lambda: rule
+        self._get_update = lambda: update
+        self._get_metadata = lambda: metadata
+
+    @property
+    def rule(self) -> columns.ColumnwiseRule:
+        """The update rule."""
+        return self._get_rule()
+
+    @property
+    def diagnostics(self) -> dict[str, tf.Tensor]:
+        """Numbers about the last step, and how many steps were skipped.
+
+        `update_norm` is the proposed update's, before the learning rate;
+        `cosine` is that of the angle between it and the gradient.
+        """
+        values = tf.convert_to_tensor(self._diagnostics.value)
+        return dict(zip(_DIAGNOSTICS, tf.unstack(values), strict=True))
+
+    @property
+    def state(self) -> list[keras.Variable]:
+        """The LSTM's state, columns along the last axis."""
+        return list(self._state)
+
+    def describe(self) -> str:
+        """Returns what the optimizer is, was trained on, and beat."""
+        with tf.init_scope():
+            first = self.rule.initial_columns(1)
+        return description.describe(
+            self._optimizer,
+            self._get_metadata(),
+            sum(column.shape[0] for column in first),
+        )
+
+    def build(self, variables: Sequence[keras.Variable]) -> None:
+        """Creates the LSTM's state for all variables.
+
+        Args:
+            variables: The model's trainable variables.
+
+        Raises:
+            ValueError: If a variable's shape does not fit the rule, or the
+                state does not fit into memory.
+        """
+        if self.built:
+            return
+        arrange = self.rule.arrangement
+        # Each variable's share of the columns.
+        self._counts = tuple(arrange.num_columns(v.shape) for v in variables)
+        sizes = column_blocks.sizes(sum(self._counts))
+        # A column's first state is the same for all columns.
+        with tf.init_scope():
+            first = [
+                tf.convert_to_tensor(t) for t in self.rule.initial_columns(1)
+            ]
+        dtype = self.state_dtype or self.rule.dtype.name
+        numbers = sum(column.shape[0] for column in first)
+        memory.check(
+            num_parameters=arrange.rows * sum(sizes),
+            state_bytes=numbers * sum(sizes) * tf.as_dtype(dtype).size,
+            # Old state, new state and gates, in the rule's own type.
+            block_bytes=3 * numbers * max(sizes, default=0) * 4,
+            state_dtype=dtype,
+        )
+        super().build(variables)
+        self._diagnostics = self.add_variable(
+            (len(_DIAGNOSTICS),), name="diagnostics", dtype="float32"
+        )
+        self._state = [
+            self.add_variable(
+                (column.shape[0], size),
+                initializer=_Repeat(column),
+                dtype=dtype,
+                name=f"state_{block}_{index}",
+            )
+            for block, size in enumerate(sizes)
+            for index, column in enumerate(first)
+        ]
+        self._state_per_block = len(first)
+
+    def get_config(self) -> dict[str, Any]:
+        """See base class."""
+        return {
+            **super().get_config(),
+            "optimizer": self._optimizer,
+            "state_dtype": self.state_dtype,
+            "nonfinite": self.nonfinite,
+            "jit_compile": self.jit_compile,
+        }
+
+    def apply(self, grads, trainable_variables=None) -> None:
+        """See base class."""
+        super().apply(grads, trainable_variables)
+        if tf.executing_eagerly():
+            self._report()
+
+    def finalize_variable_values(self, var_list) -> None:
+        """See base class; called at the end of `fit`."""
+        super().finalize_variable_values(var_list)
+        self._report()
+
+    def _apply_weight_decay(self, variables) -> None:
+        """Leaves the decay to the update, which may be skipped."""
+
+    # Keras has no public hook for all variables at once: `update_step` gets
+    # one of them.
+    def _distributed_tf_update_step(
+        self, distribution, grads_and_vars, learning_rate
+    ):
+        """Updates all variables by one call of the rule."""
+        indexed = sorted(
+            (self._get_variable_index(variable), gradient, variable)
+            for gradient, variable in grads_and_vars
+        )
+        indices, gradients, variables = zip(*indexed, strict=True)
+        decays = [
+            self.weight_decay if self._use_weight_decay(variable) else None
+            for variable in variables
+        ]
+        distribution.extended.update(
+            variables[0],
+            lambda _, *args: self._update_all(indices, decays, *args),
+            args=(
+                list(gradients),
+                list(variables),
+                [state.value for state in self._state],
+                self._diagnostics.value,
+                learning_rate,
+            ),
+            group=False,
+        )
+
+    def _update_all(
+        self,
+        indices,
+        decays,
+        gradients,
+        variables,
+        state,
+        diagnostics,
+        learning_rate,
+    ) -> None:
+        """Applies the rule to variables, given by their indices."""
+        arrange, dtype = self.rule.arrangement, self.rule.dtype
+        # Variables without a gradient keep their state as it is.
+        parts = [tf.zeros([arrange.rows, n], dtype) for n in self._counts]
+        for index, gradient in zip(indices, gradients, strict=True):
+            # Gradients of embeddings come as slices.
+            dense = tf.cast(tf.convert_to_tensor(gradient), dtype)
+            parts[index] = arrange.to_columns(dense)
+        columns_in = tf.concat(parts, axis=1)
+        is_finite = tf.reduce_all(tf.math.is_finite(columns_in))
+        if self.nonfinite == "raise":
+            tf.debugging.Assert(is_finite, [_NOT_FINITE], name="finite")
+        per_block = self._state_per_block
+        updates = column_blocks.update_blocks(
+            self._get_update(),
+            columns_in,
+            is_finite & self._with_gradient(indices),
+            [
+                state[start : start + per_block]
+                for start in range(0, len(state), per_block)
+            ],
+        )
+        split = tf.split(updates, self._counts, axis=1)
+        for index, decay, variable in zip(
+            indices, decays, variables, strict=True
+        ):
+            update = arrange.from_columns(split[index], variable.shape)
+            update = tf.cast(update, variable.dtype)
+            if decay is not None:
+                update -= tf.where(is_finite, decay * variable, 0)
+            variable.assign_add(tf.cast(learning_rate, update.dtype) * update)
+        diagnostics.assign(
+            _diagnose(columns_in, updates, is_finite, diagnostics)
+        )
+
+    def _with_gradient(self, indices: Sequence[int]) -> tf.Tensor:
+        """Returns which columns have a gradient; one True if all have."""
+        if len(indices) == len(self._counts):
+            return tf.constant(True)
+        return tf.concat(
+            [
+                tf.fill([count], index in indices)
+                for index, count in enumerate(self._counts)
+            ],
+            axis=0,
+        )
+
+    def _report(self) -> None:
+        """Warns, once for each reason, of what was seen so far."""
+        if not self.built:
+            return
+        skipped = int(self.diagnostics["skipped_steps"])
+        if skipped and self.nonfinite == "raise":
+            raise FloatingPointError(_NOT_FINITE)
+        if skipped and "nonfinite" not in self._warned:
+            self._warned.add("nonfinite")
+            warnings.warn(
+                f"{_NOT_FINITE} {skipped} steps were left out.",
+                stacklevel=2,
+            )
+        horizon = description.horizon(self._get_metadata())
+        steps = int(keras.ops.convert_to_numpy(self.iterations))
+        if horizon and steps > _FAR * horizon and "horizon" not in self._warned:
+            self._warned.add("horizon")
+            warnings.warn(
+                f"{self._optimizer!r} was trained for runs of {horizon} steps; "
+                f"this one has {steps}. Compare with Adam, or pass fallback=.",
+                stacklevel=2,
+            )
+
+
+class _Repeat(keras.initializers.Initializer):
+    """Fills a matrix with copies of one column."""
+
+    def __init__(self, column: tf.Tensor):
+        self._column = column
+
+    def __call__(self, shape, dtype=None):
+        return tf.cast(tf.broadcast_to(self._column, shape), dtype)
+
+
+_DIAGNOSTICS = ("update_norm", "gradient_norm", "cosine", "skipped_steps")
+_NOT_FINITE = "LearnedOptimizer received a gradient that is not finite."
+
+
+def _diagnose(gradients, updates, is_finite, previous) -> tf.Tensor:
+    """Returns the numbers of `LearnedOptimizer.diagnostics`."""
+    gradient_norm, update_norm = tf.norm(gradients), tf.norm(updates)
+    inner = tf.reduce_sum(gradients * updates)
+    cosine = tf.math.divide_no_nan(inner, gradient_norm * update_norm)
+    skipped = previous[-1] + tf.cast(~is_finite, previous.dtype)
+    numbers = [update_norm, gradient_norm, cosine]
+    return tf.stack([*(tf.cast(x, skipped.dtype) for x in numbers), skipped])
+
+
+def _check_one_of(name: str, value: Any, accepted: Sequence[Any]) -> None:
+    if value not in accepted:
+        raise ValueError(
+            f"{name} must be one of {list(accepted)}; received {value!r}."
+        )

@@ -1,0 +1,49 @@
+"""How much memory an optimizer's state takes, and what the machine has."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+_MEMINFO = pathlib.Path("/proc/meminfo")
+
+
+def available_bytes() -> int | None:
+    """Returns the memory that new tensors can take, None if unknown."""
+    try:
+        for line in _MEMINFO.read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return 1024 * int(line.split()[1])
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError):
+        return None
+
+
+def check(
+    num_parameters: int, state_bytes: int, block_bytes: int, state_dtype: str
+) -> None:
+    """Refuses a state that does not fit, before anything is allocated.
+
+    Args:
+        num_parameters: Parameters of the model.
+        state_bytes: What the state takes.
+        block_bytes: What one step takes on top of it.
+        state_dtype: The type of the state.
+
+    Raises:
+        ValueError: If there is less memory than that.
+    """
+    available, needed = available_bytes(), state_bytes + block_bytes
+    if available is None or needed <= available:
+        return
+    raise ValueError(
+        f"A model of {num_parameters:,} parameters needs {_gib(needed)} for a "
+        f"learned optimizer ({_gib(state_bytes)} of state in {state_dtype}, "
+        f"{_gib(block_bytes)} for a step); {_gib(available)} are available. "
+        "state_dtype='bfloat16' halves the state; routing the largest "
+        "variables to another optimizer needs none for them."
+    )
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.2f} GiB"
