@@ -1,0 +1,67 @@
+"""LearnedOptimizer under tf.distribute, beside Keras's Adam.
+
+Devices are configured once per process, so each run has its own.
+"""
+
+import pathlib
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+PROGRAM = pathlib.Path(__file__).parent / "_distributed_fit.py"
+
+
+@pytest.fixture(params=["learned", "adam"])
+def optimizer(request, exported):
+    """Returns what the program makes its optimizer from."""
+    return "adam" if request.param == "adam" else str(exported)
+
+
+def _start(*arguments):
+    return subprocess.Popen(
+        [sys.executable, str(PROGRAM), *map(str, arguments)],
+        cwd=PROGRAM.parent.parent,
+        env=None,
+        stderr=subprocess.PIPE,
+    )
+
+
+def _finish(process, output):
+    _, errors = process.communicate(timeout=240)
+    assert process.returncode == 0, errors.decode()[-3000:]
+    with np.load(output) as values:
+        return list(values.values())
+
+
+def _free_ports(number):
+    sockets = [socket.socket() for _ in range(number)]
+    for each in sockets:
+        each.bind(("localhost", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def test_replicas_and_workers_give_what_one_process_gives(optimizer, tmp_path):
+    ports = _free_ports(2)
+    outputs = {
+        name: tmp_path / f"{name}.npz"
+        for name in ("none", "mirrored", "worker0", "worker1")
+    }
+    processes = {
+        "none": ("none", optimizer, outputs["none"]),
+        "mirrored": ("mirrored", optimizer, outputs["mirrored"]),
+        "worker0": ("workers", optimizer, outputs["worker0"], 0, *ports),
+        "worker1": ("workers", optimizer, outputs["worker1"], 1, *ports),
+    }
+    running = {name: _start(*args) for name, args in processes.items()}
+    results = {name: _finish(running[name], outputs[name]) for name in outputs}
+    for name in ("mirrored", "worker0", "worker1"):
+        for ours, expected in zip(results[name], results["none"], strict=True):
+            np.testing.assert_allclose(
+                ours, expected, rtol=1e-4, atol=1e-6, err_msg=name
+            )
