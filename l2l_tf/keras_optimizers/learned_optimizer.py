@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -15,7 +15,9 @@ from l2l_tf import metadata as metadata_lib
 from l2l_tf import saved_optimizer
 from l2l_tf.keras_optimizers import column_blocks
 from l2l_tf.keras_optimizers import description
+from l2l_tf.keras_optimizers import guarded_optimizer
 from l2l_tf.keras_optimizers import memory
+from l2l_tf.keras_optimizers import routed_optimizer
 from l2l_tf.rules import columns
 
 _FAR = 10  # times the trained horizon: where a warning is due
@@ -42,15 +44,28 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
     Source: Andrychowicz et al. 2016, section 2.
     """
 
+    def __new__(cls, optimizer=None, *args, fallback=None, **options):
+        """Returns a wrapper around learned optimizers, if one is asked for."""
+        if isinstance(optimizer, Mapping):
+            made = _routed(cls, optimizer, *args, **options)
+        elif fallback is not None:
+            made = cls(optimizer, *args, **options)
+        else:
+            return super().__new__(cls)
+        if fallback is None:
+            return made
+        return guarded_optimizer.GuardedOptimizer(made, fallback)
+
     def __init__(
         self,
-        optimizer: str | os.PathLike,
+        optimizer: str | os.PathLike | Mapping[str, Any],
         learning_rate: float
         | keras.optimizers.schedules.LearningRateSchedule = 1.0,
         name: str = "learned_optimizer",
         state_dtype: str | None = None,
         nonfinite: str = "skip",
         jit_compile: bool = True,
+        fallback: keras.optimizers.Optimizer | None = None,
         **kwargs: Any,
     ):
         """Loads the rule.
@@ -58,6 +73,9 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
         Args:
             optimizer: The name of a bundled optimizer, or the path of a
                 folder that `scripts/train.py` or `scripts/export.py` wrote.
+                Also names, paths or Keras optimizers by regular expressions
+                over variables' paths: a `RoutedOptimizer`, which gives the
+                other arguments to each learned optimizer.
             learning_rate: Factor on the rule's updates. The rule chooses its
                 step sizes itself, so that 1 is right unless there is a reason.
             name: The optimizer's name.
@@ -68,6 +86,8 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
                 the end of `fit` only.
             jit_compile: Whether XLA compiles the update, also in a training
                 step that it does not compile; not for several replicas.
+            fallback: What goes on where the learned rule stops descending: a
+                `GuardedOptimizer`.
             **kwargs: Further arguments of `keras.optimizers.Optimizer`.
 
         Raises:
@@ -75,6 +95,7 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
                 to be trusted.
             ValueError: If an argument is not accepted.
         """
+        del fallback  # `__new__` saw to it.
         super().__init__(learning_rate=learning_rate, name=name, **kwargs)
         _check_one_of("state_dtype", state_dtype, _STATE_DTYPES)
         _check_one_of("nonfinite", nonfinite, _NONFINITE)
@@ -335,6 +356,27 @@ def _diagnose(gradients, updates, is_finite, previous) -> tf.Tensor:
     skipped = previous[-1] + tf.cast(~is_finite, previous.dtype)
     numbers = [update_norm, gradient_norm, cosine]
     return tf.stack([*(tf.cast(x, skipped.dtype) for x in numbers), skipped])
+
+
+def _routed(
+    make,
+    routes,
+    *args,
+    name="routed_optimizer",
+    loss_scale_factor=None,
+    **options,
+) -> routed_optimizer.RoutedOptimizer:
+    """Makes the learned optimizers that routes name."""
+    return routed_optimizer.RoutedOptimizer(
+        {
+            pattern: make(value, *args, **options)
+            if isinstance(value, (str, os.PathLike))
+            else value
+            for pattern, value in routes.items()
+        },
+        name,
+        loss_scale_factor,
+    )
 
 
 def _check_one_of(name: str, value: Any, accepted: Sequence[Any]) -> None:
