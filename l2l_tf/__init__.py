@@ -8,6 +8,7 @@ import importlib
 
 _EXPORTS = {
     "LearnedOptimizer": "l2l_tf.keras_optimizers.learned_optimizer",
+    "LearnedOptimizerMonitor": "l2l_tf.keras_optimizers.monitor",
     "from_keras": "l2l_tf.problems.keras_model",
     "make_problem": "l2l_tf.problems.registry",
     "make_rule": "l2l_tf.rules.registry",

@@ -8,8 +8,8 @@ from l2l_tf.keras_optimizers import descent
 
 
 def _run(losses, **limits):
-    """Returns the step at which descent ends, and those with a best mean."""
-    limits = descent.Limits(**limits)
+    """Returns the step at which descent ends, and the best points before."""
+    limits = descent.Limits(**{"trial": 0, **limits})
     judge = tf.function(lambda r, loss: descent.judge(r, loss, limits))
     record = descent.Record(*map(tf.constant, descent.FIRST))
     best = []
@@ -25,6 +25,11 @@ def _run(losses, **limits):
 def test_steady_descent_goes_on_and_every_step_is_best():
     losses = [3 * 0.99**t for t in range(300)]
     assert _run(losses) == (None, list(range(300)))
+
+
+def test_only_the_start_is_a_best_point_until_the_trial_is_over():
+    losses = [3 * 0.99**t for t in range(20)]
+    assert _run(losses, trial=10) == (None, [0, *range(10, 20)])
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

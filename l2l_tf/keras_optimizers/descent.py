@@ -16,6 +16,10 @@ class Limits(NamedTuple):
         patience: Steps in a row that may be worse.
         stall: Steps that may pass without an improvement of `improvement`.
         improvement: Share of the best running mean that counts as one.
+        trial: Steps after which the rule is trusted: one that ends its descent
+            earlier does not fit the problem, and may have left parameters of a
+            low loss from which others get nowhere, so that the start counts
+            as the best point.
     """
 
     smoothing: float = 0.9
@@ -23,6 +27,7 @@ class Limits(NamedTuple):
     patience: int = 10
     stall: int = 100
     improvement: float = 0.02
+    trial: int = 200
 
 
 class Record(NamedTuple):
@@ -62,8 +67,8 @@ def judge(
         limits: Where descent ends.
 
     Returns:
-        The next record, whether f_t is the best so far, and whether the run
-        descends no more.
+        The next record, whether this is the best point so far, and whether
+        the run descends no more.
     """
     keep = limits.smoothing
     is_finite = tf.math.is_finite(loss)
@@ -80,4 +85,5 @@ def judge(
     stalled = tf.where(is_gain, 0.0, record.stalled + 1)
     ends = ~is_finite | (worse >= limits.patience) | (stalled >= limits.stall)
     mark = tf.where(is_gain, now, record.mark)
-    return Record(mean, count, best, worse, mark, stalled), is_best, ends
+    is_point = is_best & ((count == 1) | (count > limits.trial))
+    return Record(mean, count, best, worse, mark, stalled), is_point, ends
