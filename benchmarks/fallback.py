@@ -11,12 +11,10 @@ the mean over the last 100 steps. Prints a table, and JSON.
 from __future__ import annotations
 
 import os
-import pathlib
 import pydoc_data.topics
-import sys
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# As Keras users run it.
+os.environ.setdefault("XLA_FLAGS", "")
 
 import _measure  # noqa: E402
 from absl import app  # noqa: E402

@@ -1,24 +1,26 @@
-"""Times one optimizer step in Keras, learned and Adam.
+"""Times training steps in Keras, learned and Adam, and the floor below them.
 
   python benchmarks/keras_step.py
 
-Both optimizers update the same variables in alternation, in one process,
-given fixed gradients, so that nothing but the optimizer is measured. Prints a
-table, and JSON with medians, spreads, the machine and versions.
+For MLPs of several sizes: the optimizer's own time (given fixed gradients), in
+the plain graph and in a step that XLA compiles; the time of a whole training
+step in `fit`; the peak memory of a process that trains. The floor is the
+time that the LSTM's operations take at the rates that this machine reaches in
+large matrix products and in tanh on data in cache, one after the other. Adam
+and the learned optimizer alternate in one process. Prints tables, and JSON.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import pathlib
-import platform
+import subprocess
 import sys
-import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# As Keras users run it.
+os.environ.setdefault("XLA_FLAGS", "")
 
+import _measure  # noqa: E402
 from absl import app  # noqa: E402
 from absl import flags  # noqa: E402
 
@@ -27,88 +29,109 @@ FLAGS = flags.FLAGS
 flags.DEFINE_string("optimizer", "digits", "The learned optimizer.")
 flags.DEFINE_list(
     "hidden_units",
-    ["20", "1257"],
+    ["20", "1257", "12579"],
     "Widths of the hidden layer of an MLP with 784 inputs and 10 outputs: 20 "
-    "units make 15,910 parameters, 1,257 units 999,325.",
+    "units make 15,910 parameters, 1,257 units 999,325, 12,579 10,000,315.",
 )
-flags.DEFINE_integer("repetitions", 9, "Timed steps of each optimizer.")
+flags.DEFINE_integer("repetitions", 7, "Timed steps of each.")
+flags.DEFINE_string("memory_of", None, "For the process that measures it.")
+
+_BATCH = 128
 
 
 def main(argv: list[str]) -> None:
     """Measures and prints."""
     del argv
-    from l2l_tf import experiment
+    if FLAGS.memory_of:
+        _print_memory(FLAGS.memory_of, int(FLAGS.hidden_units[0]))
+        return
+    rates = machine_rates()
+    print({name: f"{rate:.3g} per second" for name, rate in rates.items()})
+    rows = [_measure_size(int(units), rates) for units in FLAGS.hidden_units]
+    print(f"slope of the update's time: {_slope(rows):.2f}")
+    _measure.print_json({"rates": rates, "sizes": rows, "slope": _slope(rows)})
 
-    rows = []
-    print(
-        f"{'parameters':>10} {'graph':<6} {'optimizer':<8} {'median ms':>10} "
-        f"{'min':>8} {'max':>8} {'ratio':>7}"
+
+def machine_rates() -> dict[str, float]:
+    """Returns floating point operations and tanh per second."""
+    import tensorflow as tf
+
+    size, rounds = 2048, 200
+    matrix = tf.random.stateless_normal([size, size], [0, 1])
+    vectors = tf.random.stateless_normal([2**16], [0, 2])
+    product = tf.function(lambda: tf.reduce_sum(matrix @ matrix))
+    tanh = tf.function(
+        lambda: tf.reduce_sum(
+            tf.while_loop(
+                lambda index, _: index < rounds,
+                lambda index, x: (index + 1, tf.tanh(x)),
+                (0, vectors),
+            )[1]
+        ),
+        jit_compile=True,
     )
-    for units in map(int, FLAGS.hidden_units):
-        for jit_compile in (False, True):
-            for row in _measure(units, jit_compile):
-                rows.append(row)
-                print(
-                    f"{row['parameters']:>10} {row['graph']:<6} "
-                    f"{row['optimizer']:<8} {row['median_ms']:>10.3f} "
-                    f"{row['min_ms']:>8.3f} {row['max_ms']:>8.3f} "
-                    f"{row['ratio_to_adam']:>7.1f}"
-                )
-    print(
-        json.dumps(
-            {
-                "steps": rows,
-                "cores": os.cpu_count(),
-                "machine": platform.processor() or platform.machine(),
-                "versions": experiment.versions(),
-            },
-            indent=2,
-        )
+    seconds = _measure.alternate(
+        {"flop": lambda _: product().numpy(), "tanh": lambda _: tanh().numpy()},
+        9,
     )
+    return {
+        "flop": 2 * size**3 / seconds["flop"]["median_s"],
+        "tanh": rounds * 2**16 / seconds["tanh"]["median_s"],
+    }
 
 
-def _measure(units: int, jit_compile: bool) -> list[dict]:
-    """Returns a row for each optimizer on an MLP of some width."""
+def _floor(parameters: int, rates: dict[str, float]) -> float:
+    """Returns the seconds that an LSTM of two layers of 20 units takes."""
+    return parameters * (9920 / rates["flop"] + 200 / rates["tanh"])
+
+
+def _measure_size(units: int, rates: dict[str, float]) -> dict:
     import keras
-    import numpy as np
 
     from l2l_tf import LearnedOptimizer
 
-    shapes = [[784, units], [units], [units, 10], [10]]
-    steps = {
-        name: _make_step(optimizer, shapes, jit_compile)
-        for name, optimizer in (
-            ("learned", LearnedOptimizer(FLAGS.optimizer)),
-            ("adam", keras.optimizers.Adam()),
-        )
+    makers = {
+        "learned": lambda: LearnedOptimizer(FLAGS.optimizer),
+        "learned, bfloat16": lambda: LearnedOptimizer(
+            FLAGS.optimizer, state_dtype="bfloat16"
+        ),
+        "adam": keras.optimizers.Adam,
     }
-    milliseconds = {name: [] for name in steps}
-    for repetition in range(FLAGS.repetitions + 1):
-        for name, step in steps.items():
-            began = time.perf_counter()
-            step().numpy()
-            if repetition:  # The first call compiles.
-                elapsed = time.perf_counter() - began
-                milliseconds[name].append(1e3 * elapsed)
-    adam = np.median(milliseconds["adam"])
-    return [
-        {
-            "parameters": sum(int(np.prod(shape)) for shape in shapes),
-            "graph": "XLA" if jit_compile else "plain",
-            "optimizer": name,
-            "median_ms": float(np.median(values)),
-            "min_ms": min(values),
-            "max_ms": max(values),
-            "ratio_to_adam": float(np.median(values) / adam),
-        }
-        for name, values in milliseconds.items()
-    ]
+    steps = {}
+    for name, make in makers.items():
+        steps[f"{name}, update, plain"] = _make_update(make(), units, False)
+        steps[f"{name}, update, XLA"] = _make_update(make(), units, True)
+        steps[f"{name}, train_step"] = _make_train_step(make(), units)
+    seconds = {}
+    for kind in ("update, plain", "update, XLA", "train_step"):
+        chosen = {n: steps.pop(n) for n in list(steps) if n.endswith(kind)}
+        seconds |= _measure.alternate(chosen, FLAGS.repetitions)
+        del chosen
+    parameters = 784 * units + units + 10 * units + 10
+    floor = _floor(parameters, rates)
+    _measure.print_table(
+        f"{parameters:,} parameters; floor {1e3 * floor:.1f} ms, of which the "
+        f"learned update takes "
+        f"{seconds['learned, update, plain']['median_s'] / floor:.2f} times",
+        seconds,
+        "adam, train_step",
+    )
+    memory = {name: _peak_memory(name, units) for name in makers}
+    print({name: f"{gib:.2f} GiB" for name, gib in memory.items()}, flush=True)
+    return {
+        "parameters": parameters,
+        "floor_s": floor,
+        "times_floor": seconds["learned, update, plain"]["median_s"] / floor,
+        "seconds": seconds,
+        "peak_memory_gib": memory,
+    }
 
 
-def _make_step(optimizer, shapes, jit_compile: bool):
+def _make_update(optimizer, units: int, jit_compile: bool):
     import keras
     import tensorflow as tf
 
+    shapes = [[784, units], [units], [units, 10], [10]]
     variables = [keras.Variable(tf.zeros(shape)) for shape in shapes]
     gradients = [
         0.01 * tf.random.stateless_normal(shape, [0, index])
@@ -117,11 +140,73 @@ def _make_step(optimizer, shapes, jit_compile: bool):
     optimizer.build(variables)
 
     @tf.function(jit_compile=jit_compile)
-    def step():
+    def step(gradients):
         optimizer.apply(gradients, variables)
         return variables[-1].value
 
-    return step
+    return lambda _: step(gradients).numpy()
+
+
+def _make_train_step(optimizer, units: int):
+    import keras
+    import numpy as np
+
+    model = keras.Sequential(
+        [
+            keras.Input([784]),
+            keras.layers.Dense(units, activation="sigmoid"),
+            keras.layers.Dense(10),
+        ]
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer, loss=loss)
+    inputs = np.random.RandomState(0).rand(_BATCH, 784).astype("float32")
+    labels = np.arange(_BATCH) % 10
+    return lambda _: model.train_on_batch(inputs, labels)
+
+
+def _peak_memory(name: str, units: int) -> float:
+    output = subprocess.run(
+        [
+            sys.executable,
+            __file__,
+            f"--memory_of={name}",
+            f"--hidden_units={units}",
+            f"--optimizer={FLAGS.optimizer}",
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    return json.loads(output.splitlines()[-1])
+
+
+def _print_memory(name: str, units: int) -> None:
+    import keras
+
+    from l2l_tf import LearnedOptimizer
+
+    dtype = "bfloat16" if name.endswith("bfloat16") else None
+    step = _make_train_step(
+        keras.optimizers.Adam()
+        if name == "adam"
+        else LearnedOptimizer(FLAGS.optimizer, state_dtype=dtype),
+        units,
+    )
+    for index in range(3):
+        step(index)
+    print(json.dumps(_measure.peak_memory_gib()))
+
+
+def _slope(rows: list[dict]) -> float:
+    """Returns the power with which the update's time grows."""
+    import numpy as np
+
+    if len(rows) < 2:
+        return float("nan")
+    times = [r["seconds"]["learned, update, plain"]["median_s"] for r in rows]
+    sizes = [row["parameters"] for row in rows]
+    return float(np.polyfit(np.log(sizes), np.log(times), 1)[0])
 
 
 if __name__ == "__main__":

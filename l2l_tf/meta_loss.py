@@ -11,8 +11,9 @@ def step_weights(weights: str | list[float], num_steps: int) -> tf.Tensor:
     """Returns the weights w_t of the losses of one unroll.
 
     Args:
-        weights: `"constant"` for ones, `"last"` for the last step only, or
-            one number for each of f(theta_0), ..., f(theta_T).
+        weights: `"constant"` for ones, `"rising"` for a straight line from
+            0.2 to 1.8, `"last"` for the last step only, or one number for each
+            of f(theta_0), ..., f(theta_T).
         num_steps: The number of updates T.
 
     Returns:
@@ -24,6 +25,8 @@ def step_weights(weights: str | list[float], num_steps: int) -> tf.Tensor:
     if isinstance(weights, str):
         if weights == "constant":
             return tf.ones([num_steps + 1])
+        if weights == "rising":
+            return tf.linspace(0.2, 1.8, num_steps + 1)
         if weights == "last":
             return tf.one_hot(num_steps, num_steps + 1)
     elif (
@@ -34,8 +37,9 @@ def step_weights(weights: str | list[float], num_steps: int) -> tf.Tensor:
         if 0 <= min(weights) and 0 < sum(weights) < math.inf:
             return tf.constant(weights, tf.float32)
     raise ValueError(
-        f"Step weights {weights!r} are not accepted; give 'constant', 'last' "
-        f"or {num_steps + 1} numbers of 0 or more, not all of them 0."
+        f"Step weights {weights!r} are not accepted; give 'constant', "
+        f"'rising', 'last' or {num_steps + 1} numbers of 0 or more, not all of "
+        "them 0."
     )
 
 

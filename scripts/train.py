@@ -108,8 +108,8 @@ flags.DEFINE_bool(
 flags.DEFINE_string(
     "step_weights",
     "constant",
-    "Weights w_t of the losses of one unroll: constant, last, or a JSON list "
-    "of unroll_length + 1 numbers.",
+    "Weights w_t of the losses of one unroll: constant, rising, last, or a "
+    "JSON list of unroll_length + 1 numbers.",
 )
 flags.DEFINE_integer("batch_size", 1, "Optimizees per meta-step.")
 flags.DEFINE_integer(
@@ -191,7 +191,7 @@ def describe(saved):
 
     name, problem_options = FLAGS.problem, FLAGS.problem_options
     settings = {key: FLAGS[key].value for key in _SETTINGS}
-    if settings["step_weights"] not in ("constant", "last"):
+    if settings["step_weights"] not in ("constant", "rising", "last"):
         weights = options.parse(
             f"w={settings['step_weights']}", "step_weights"
         )["w"]

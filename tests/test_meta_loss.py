@@ -12,12 +12,13 @@ _SEED = tf.constant([1, 2])
 def test_step_weights():
     for weights, expected in [
         ("constant", [1, 1, 1, 1]),
+        ("rising", [0.2, 0.2 + 1.6 / 3, 0.2 + 3.2 / 3, 1.8]),
         ("last", [0, 0, 0, 1]),
         ([0, 0.5, 2, 0], [0, 0.5, 2, 0]),
         ((1, 2, 3, 4), [1, 2, 3, 4]),
     ]:
         tensor = meta_loss.step_weights(weights, 3)
-        np.testing.assert_array_equal(tensor, expected)
+        np.testing.assert_allclose(tensor, expected, rtol=1e-6)
         assert tensor.dtype == tf.float32
 
 

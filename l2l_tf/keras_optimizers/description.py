@@ -19,18 +19,14 @@ def describe(name: str, metadata: Mapping[str, Any], num_state: int) -> str:
         metadata: What `l2l_tf.metadata.read` returned.
         num_state: Numbers of state per column.
     """
-    rule, problem = metadata["rule"], metadata.get("problem", {})
-    options = ", ".join(
-        f"{key}={value}" for key, value in problem.get("options", {}).items()
-    )
+    rule = metadata["rule"]
     lines = [
         f"{name}: a {rule['rule']} LSTM with layers {rule['layers']}, "
         f"{num_state} numbers of state per column of {rule['rule']} columns."
         if rule["rule"] != "coordinatewise"
         else f"{name}: an LSTM with layers {rule['layers']} on every "
         f"coordinate, {num_state} numbers of state for each.",
-        f"Trained on {problem.get('name', 'an unnamed problem')}"
-        f"{f' ({options})' if options else ''}, "
+        f"Trained on {_problem(metadata.get('problem', {}))}, "
         f"{_steps(horizon(metadata))}.",
     ]
     optimizers = metadata.get("test", {}).get("optimizers", {})
@@ -46,6 +42,19 @@ def describe(name: str, metadata: Mapping[str, Any], num_state: int) -> str:
         "or diverge; fallback= guards against that."
     )
     return "\n".join(lines)
+
+
+def _problem(problem: Mapping[str, Any]) -> str:
+    name = problem.get("name", "an unnamed problem")
+    options = dict(problem.get("options", {}))
+    if name == "ensemble":
+        parts = [dict(part) for part in options["problems"]]
+        return " and ".join(
+            _problem({"name": part.pop("problem"), "options": part})
+            for part in parts
+        )
+    text = ", ".join(f"{key}={value}" for key, value in options.items())
+    return f"{name} ({text})" if text else name
 
 
 def _steps(steps: int | None) -> str:
