@@ -39,18 +39,20 @@ def write_bytes(path: str | os.PathLike, content: bytes) -> pathlib.Path:
     return target
 
 
-def write_json(path: str | os.PathLike, value: Any) -> pathlib.Path:
+def write_json(
+    path: str | os.PathLike, value: Any, indent: int | None = 2
+) -> pathlib.Path:
     """Writes a value as JSON, all or nothing; see `to_json`."""
-    return write_bytes(path, to_json(value).encode())
+    return write_bytes(path, to_json(value, indent).encode())
 
 
-def to_json(value: Any) -> str:
-    """Returns a value as indented JSON; numbers that are not finite as null.
+def to_json(value: Any, indent: int | None = 2) -> str:
+    """Returns a value as JSON; numbers that are not finite as null.
 
     JSON has no infinity, and Python's own writer makes files that other
     programs refuse.
     """
-    return json.dumps(_finite(value), indent=2, allow_nan=False) + "\n"
+    return json.dumps(_finite(value), indent=indent, allow_nan=False) + "\n"
 
 
 def _finite(value: Any) -> Any:

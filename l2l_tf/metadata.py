@@ -109,13 +109,14 @@ def write(folder: pathlib.Path, values: Mapping[str, Any]) -> None:
     """Writes a folder's metadata: some values, and the files' digests.
 
     Args:
-        folder: The folder, complete but for the metadata.
+        folder: The folder, complete but for the metadata, which may be there
+            to be replaced.
         values: What to write, representable in JSON.
     """
     digests = {
         file.relative_to(folder).as_posix(): _sha256(file)
         for file in sorted(folder.rglob("*"))
-        if file.is_file()
+        if file.is_file() and file != folder / METADATA
     }
     content = {"format_version": FORMAT_VERSION, **values, "files": digests}
     files.write_json(folder / METADATA, content)

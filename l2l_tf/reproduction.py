@@ -154,12 +154,7 @@ def table(result: Mapping[str, Any]) -> str:
     ]
     for panel in result["panels"]:
         optimizers = panel["results"]["optimizers"]
-        baselines = {
-            name: found
-            for name, found in optimizers.items()
-            if name not in several and _is_finite(found["late"])
-        }
-        best = min(baselines, key=lambda name: baselines[name]["late"])
+        best = _best_baseline(optimizers)
         for name in sorted(several & optimizers.keys()):
             found = optimizers[name]
             ratio = found["late"] / optimizers[best]["late"]
@@ -180,8 +175,41 @@ def write(result: Mapping[str, Any], folder: str | os.PathLike) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     name = result["figure"]
     plotting.save(draw(result), folder / f"{name}.png")
-    files.write_json(folder / f"{name}.json", result)
+    # Curves would make thousands of lines.
+    files.write_json(folder / f"{name}.json", result, indent=None)
     files.write_bytes(folder / f"{name}.md", f"{table(result)}\n".encode())
+
+
+def record(result: Mapping[str, Any]) -> None:
+    """Writes a figure's numbers into the bundled optimizers' metadata.
+
+    Args:
+        result: What `reproduce` returned.
+    """
+    for name in metadata.bundled_names():
+        numbers = {
+            panel["label"]: _numbers(panel, name)
+            for panel in result["panels"]
+            if name in panel["optimizers"]
+        }
+        if numbers:
+            folder = metadata.find(name)
+            values = metadata.read(folder)
+            shown = {**values.get("figures", {}), result["figure"]: numbers}
+            metadata.write(folder, {**values, "figures": shown})
+
+
+def _numbers(panel: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Returns what a panel shows of an optimizer and the best baseline."""
+    optimizers = panel["results"]["optimizers"]
+    best = _best_baseline(optimizers)
+    found = optimizers[_NAMES.get(name, comparison.LEARNED)]
+    return {
+        "loss": found["late"],
+        "standard_error": found["late_sem"],
+        "best_baseline": best,
+        "baseline_loss": optimizers[best]["late"],
+    }
 
 
 def report(folder: str | os.PathLike) -> str:
@@ -228,6 +256,15 @@ def _panels(figure: figures.Figure, quick: bool) -> list[figures.Panel]:
 def _key(panel: figures.Panel) -> str:
     options = json.dumps(dict(panel.options), sort_keys=True)
     return f"{panel.problem} {options} to step {panel.num_steps}"
+
+
+def _best_baseline(optimizers: Mapping[str, Any]) -> str:
+    losses = {
+        name: found["late"]
+        for name, found in optimizers.items()
+        if not name.startswith(comparison.LEARNED) and _is_finite(found["late"])
+    }
+    return min(losses, key=losses.get)
 
 
 def _is_finite(value: float | None) -> bool:

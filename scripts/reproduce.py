@@ -25,6 +25,11 @@ flags.DEFINE_string(
 )
 flags.DEFINE_bool("quick", False, "Few runs and architectures: a first look.")
 flags.DEFINE_bool("search", False, "Search the baselines' rates anew.")
+flags.DEFINE_bool(
+    "record",
+    False,
+    "Write the numbers into the metadata of the bundled optimizers, too.",
+)
 flags.DEFINE_string(
     "output_dir",
     "docs/results",
@@ -60,6 +65,8 @@ def main(argv: list[str]) -> None:
             FLAGS.data_dir,
         )
         reproduction.write(result, folder)
+        if FLAGS.record:
+            reproduction.record(result)
         print(f"\n{name} ({time.perf_counter() - began:.0f} s)")
         print(reproduction.table(result), flush=True)
     report = files.write_bytes(

@@ -2,10 +2,12 @@
 
 import dataclasses
 import json
+import shutil
 
 import pytest
 
 from l2l_tf import figures
+from l2l_tf import metadata
 from l2l_tf import reproduction
 
 _PANEL = figures.Panel(
@@ -48,6 +50,25 @@ def test_rates_are_searched_once_and_kept(reproduced, monkeypatch):
     assert cache.get(_PANEL) and not cache.get(other)
     anew = reproduction.RateCache(folder / "rates.json", search_anew=True)
     assert not anew.get(_PANEL)
+
+
+def test_numbers_are_recorded_beside_the_optimizer(
+    reproduced, tmp_path, monkeypatch
+):
+    result, _ = reproduced
+    copy = tmp_path / "quadratic"
+    shutil.copytree(metadata.find("quadratic"), copy)
+    before = metadata.read(copy)
+    monkeypatch.setattr(metadata, "_BUNDLED", (tmp_path,))
+    reproduction.record(result)
+    after = metadata.read("quadratic")
+    recorded = after["figures"].pop("small")["four functions"]
+    optimizers = result["panels"][0]["results"]["optimizers"]
+    assert recorded["loss"] == optimizers["L2L"]["late"]
+    baseline = recorded["best_baseline"]
+    assert recorded["baseline_loss"] == optimizers[baseline]["late"]
+    assert baseline in figures.BASELINES
+    assert {**before, "figures": {}} == {**after, "figures": {}}
 
 
 def test_table_holds_the_paper_s_number_ours_and_the_ratio(reproduced):
