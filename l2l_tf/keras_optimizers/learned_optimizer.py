@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pathlib
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,12 +14,12 @@ from l2l_tf import metadata as metadata_lib
 from l2l_tf import saved_optimizer
 from l2l_tf.keras_optimizers import column_blocks
 from l2l_tf.keras_optimizers import description
+from l2l_tf.keras_optimizers import diagnostics as diagnostics_lib
 from l2l_tf.keras_optimizers import guarded_optimizer
 from l2l_tf.keras_optimizers import memory
 from l2l_tf.keras_optimizers import routed_optimizer
 from l2l_tf.rules import columns
 
-_FAR = 10  # times the trained horizon: where a warning is due
 _STATE_DTYPES = (None, "float32", "bfloat16", "float64")
 _NONFINITE = ("skip", "raise")
 
@@ -118,12 +117,17 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
         self.state_dtype = state_dtype
         self.nonfinite = nonfinite
         self.jit_compile = jit_compile
-        self._warned: set[str] = set()
         # Behind functions, since Keras would save the weights of a module
         # as if they were state.
         self._get_rule = lambda: rule
         self._get_update = lambda: update
         self._get_metadata = lambda: metadata
+        reporter = diagnostics_lib.Reporter(
+            self._optimizer,
+            description.horizon(metadata),
+            raises=nonfinite == "raise",
+        )
+        self._get_reporter = lambda: reporter
 
     @property
     def rule(self) -> columns.ColumnwiseRule:
@@ -138,7 +142,7 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
         `cosine` is that of the angle between it and the gradient.
         """
         values = tf.convert_to_tensor(self._diagnostics.value)
-        return dict(zip(_DIAGNOSTICS, tf.unstack(values), strict=True))
+        return dict(zip(diagnostics_lib.NAMES, tf.unstack(values), strict=True))
 
     @property
     def state(self) -> list[keras.Variable]:
@@ -187,7 +191,7 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
         )
         super().build(variables)
         self._diagnostics = self.add_variable(
-            (len(_DIAGNOSTICS),), name="diagnostics", dtype="float32"
+            (len(diagnostics_lib.NAMES),), name="diagnostics", dtype="float32"
         )
         self._state = [
             self.add_variable(
@@ -274,7 +278,9 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
         columns_in = tf.concat(parts, axis=1)
         is_finite = tf.reduce_all(tf.math.is_finite(columns_in))
         if self.nonfinite == "raise":
-            tf.debugging.Assert(is_finite, [_NOT_FINITE], name="finite")
+            tf.debugging.Assert(
+                is_finite, [diagnostics_lib.NOT_FINITE], name="finite"
+            )
         per_block = self._state_per_block
         updates = column_blocks.update_blocks(
             self._get_update(),
@@ -295,7 +301,9 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
                 update -= tf.where(is_finite, decay * variable, 0)
             variable.assign_add(tf.cast(learning_rate, update.dtype) * update)
         diagnostics.assign(
-            _diagnose(columns_in, updates, is_finite, diagnostics)
+            diagnostics_lib.diagnose(
+                columns_in, updates, is_finite, diagnostics
+            )
         )
 
     def _with_gradient(self, indices: Sequence[int]) -> tf.Tensor:
@@ -311,26 +319,11 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
         )
 
     def _report(self) -> None:
-        """Warns, once for each reason, of what was seen so far."""
-        if not self.built:
-            return
-        skipped = int(self.diagnostics["skipped_steps"])
-        if skipped and self.nonfinite == "raise":
-            raise FloatingPointError(_NOT_FINITE)
-        if skipped and "nonfinite" not in self._warned:
-            self._warned.add("nonfinite")
-            warnings.warn(
-                f"{_NOT_FINITE} {skipped} steps were left out.",
-                stacklevel=2,
-            )
-        horizon = description.horizon(self._get_metadata())
-        steps = int(keras.ops.convert_to_numpy(self.iterations))
-        if horizon and steps > _FAR * horizon and "horizon" not in self._warned:
-            self._warned.add("horizon")
-            warnings.warn(
-                f"{self._optimizer!r} was trained for runs of {horizon} steps; "
-                f"this one has {steps}. Compare with Adam, or pass fallback=.",
-                stacklevel=2,
+        """Warns of what was seen so far, where that can be read."""
+        if self.built:
+            self._get_reporter().report(
+                steps=int(keras.ops.convert_to_numpy(self.iterations)),
+                skipped=int(self.diagnostics["skipped_steps"]),
             )
 
 
@@ -342,20 +335,6 @@ class _Repeat(keras.initializers.Initializer):
 
     def __call__(self, shape, dtype=None):
         return tf.cast(tf.broadcast_to(self._column, shape), dtype)
-
-
-_DIAGNOSTICS = ("update_norm", "gradient_norm", "cosine", "skipped_steps")
-_NOT_FINITE = "LearnedOptimizer received a gradient that is not finite."
-
-
-def _diagnose(gradients, updates, is_finite, previous) -> tf.Tensor:
-    """Returns the numbers of `LearnedOptimizer.diagnostics`."""
-    gradient_norm, update_norm = tf.norm(gradients), tf.norm(updates)
-    inner = tf.reduce_sum(gradients * updates)
-    cosine = tf.math.divide_no_nan(inner, gradient_norm * update_norm)
-    skipped = previous[-1] + tf.cast(~is_finite, previous.dtype)
-    numbers = [update_norm, gradient_norm, cosine]
-    return tf.stack([*(tf.cast(x, skipped.dtype) for x in numbers), skipped])
 
 
 def _routed(

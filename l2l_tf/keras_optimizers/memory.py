@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import pathlib
 
+import tensorflow as tf
+
 _MEMINFO = pathlib.Path("/proc/meminfo")
 
 
 def available_bytes() -> int | None:
     """Returns the memory that new tensors can take, None if unknown."""
+    if tf.config.list_physical_devices("GPU"):
+        return None  # TensorFlow tells how much is used, not how much there is.
     try:
         for line in _MEMINFO.read_text().splitlines():
             if line.startswith("MemAvailable:"):
