@@ -21,8 +21,10 @@ from l2l_tf.problems import registry
 
 _SEED = 0
 _QUICK_RUNS = 5
-# With few, a rate at the edge of stability looks best and then diverges.
-_SEARCH_RUNS = 40
+# Steps per rate of a search. With few runs, a rate at the edge of stability
+# looks best and then diverges; long runs show that sooner.
+_SEARCH_STEPS = 4000
+_SEARCH_RUNS = 5  # at least
 _QUICK_UNITS = (5, 20, 50)
 _NAMES = {"mnist-robust": f"{comparison.LEARNED} robust"}
 
@@ -105,7 +107,7 @@ def compare(
         learned,
         figures.BASELINES,
         cache.get(panel),
-        search_runs=min(panel.num_runs, _SEARCH_RUNS),
+        search_runs=search_runs(panel),
     )
     rates = {
         name: result["learning_rate"]
@@ -115,6 +117,12 @@ def compare(
     if rates != cache.get(panel):
         cache.put(panel, rates)
     return results
+
+
+def search_runs(panel: figures.Panel) -> int:
+    """Returns how many runs per rate a search of baselines' rates makes."""
+    wanted = max(_SEARCH_RUNS, _SEARCH_STEPS // panel.num_steps)
+    return min(panel.num_runs, wanted)
 
 
 def draw(result: Mapping[str, Any]):

@@ -121,3 +121,12 @@ def test_the_grid_is_drawn_over_units():
     [axes] = figure.axes
     assert axes.get_title() == "relu, 1 layer"
     assert axes.lines[0].get_xydata().tolist() == [[5, 0.2], [10, 0.1]]
+
+
+@pytest.mark.parametrize(
+    "runs, steps, expected",
+    [(100, 100, 40), (100, 200, 20), (20, 1000, 5), (10, 100, 10)],
+)
+def test_searches_of_longer_runs_make_fewer(runs, steps, expected):
+    panel = dataclasses.replace(_PANEL, num_runs=runs, num_steps=steps)
+    assert reproduction.search_runs(panel) == expected
