@@ -35,7 +35,7 @@ def test_only_the_start_is_a_best_point_until_the_trial_is_over():
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_loss_that_is_not_finite_ends_it_at_once(bad):
     assert _run([1.0, 0.9, bad]) == (2, [0, 1])
-    assert _run([bad]) == (0, [])
+    assert _run([bad]) == (0, [0])
 
 
 def test_rise_ends_it_after_the_patience():

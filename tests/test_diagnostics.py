@@ -49,3 +49,12 @@ def test_raises_on_demand():
     reporter.report(steps=1, skipped=0)
     with pytest.raises(FloatingPointError, match="not finite"):
         reporter.report(steps=1, skipped=1)
+    reporter.report(steps=2, skipped=1)
+    with pytest.raises(FloatingPointError, match="not finite"):
+        reporter.report(steps=3, skipped=2)
+
+
+def test_steps_that_a_restored_run_skipped_are_known():
+    reporter = diagnostics.Reporter("mine", horizon=None, raises=True)
+    reporter.forget(3)
+    reporter.report(steps=9, skipped=3)

@@ -406,8 +406,8 @@ def test_file_continues_in_another_process(make, tmp_path):
     model.save(tmp_path / "model.keras")
     np.savez(tmp_path / "data.npz", inputs=INPUTS, targets=TARGETS)
     program = f"""
-import keras, numpy as np, l2l_tf
-l2l_tf.LearnedOptimizer  # importing it registers it
+import keras, numpy as np
+from l2l_tf import LearnedOptimizer
 model = keras.models.load_model({str(tmp_path / "model.keras")!r})
 data = np.load({str(tmp_path / "data.npz")!r})
 model.fit(data["inputs"], data["targets"], batch_size=32, shuffle=False,

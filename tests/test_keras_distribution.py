@@ -24,7 +24,6 @@ def _start(*arguments):
     return subprocess.Popen(
         [sys.executable, str(PROGRAM), *map(str, arguments)],
         cwd=PROGRAM.parent.parent,
-        env=None,
         stderr=subprocess.PIPE,
     )
 
@@ -59,7 +58,13 @@ def test_replicas_and_workers_give_what_one_process_gives(optimizer, tmp_path):
         "worker1": ("workers", optimizer, outputs["worker1"], 1, *ports),
     }
     running = {name: _start(*args) for name, args in processes.items()}
-    results = {name: _finish(running[name], outputs[name]) for name in outputs}
+    try:
+        results = {
+            name: _finish(running[name], outputs[name]) for name in outputs
+        }
+    finally:
+        for process in running.values():
+            process.kill()
     for name in ("mirrored", "worker0", "worker1"):
         for ours, expected in zip(results[name], results["none"], strict=True):
             np.testing.assert_allclose(

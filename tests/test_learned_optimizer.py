@@ -429,6 +429,18 @@ def test_bad_argument_is_quoted(options, quoted, exported):
         LearnedOptimizer(exported, **options)
 
 
+def test_options_are_named():
+    with pytest.raises(TypeError):
+        LearnedOptimizer("digits", 1.0, "name", "bfloat16")
+
+
+def test_state_before_the_first_step_is_an_error_that_says_so(exported):
+    optimizer = LearnedOptimizer(exported)
+    for read in (lambda: optimizer.state, lambda: optimizer.diagnostics):
+        with pytest.raises(ValueError, match="before its first step"):
+            read()
+
+
 def test_describe_names_problem_and_horizon():
     text = LearnedOptimizer("digits").describe()
     assert "digits" in text and "100 steps" in text and "adam" in text

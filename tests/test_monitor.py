@@ -50,7 +50,7 @@ def test_writes_every_few_steps(options, steps, exported, tmp_path):
         "cosine",
         "skipped_steps",
         "state_rms",
-        "state_saturated",
+        "state_large",
     }
     assert all(list(values) == steps for values in scalars.values())
     assert all(
@@ -73,6 +73,14 @@ def test_finds_learned_optimizers_in_wrappers(exported, tmp_path):
     assert len(_fit(optimizer, tmp_path, callback)) == 6
 
 
+def test_several_learned_optimizers_have_curves_of_their_own(
+    exported, tmp_path
+):
+    optimizer = LearnedOptimizer({"kernel": str(exported), ".*": str(exported)})
+    callback = LearnedOptimizerMonitor(tmp_path)
+    assert len(_fit(optimizer, tmp_path, callback)) == 12
+
+
 def test_model_without_a_learned_optimizer_is_refused(tmp_path):
     with pytest.raises(ValueError, match="Adam"):
         _fit(
@@ -87,4 +95,4 @@ def test_state_statistics():
     ]
     found = monitor.state_statistics(state)
     np.testing.assert_allclose(found["state_rms"], np.sqrt(5.25 / 6), rtol=1e-6)
-    np.testing.assert_allclose(found["state_saturated"], 2 / 6, rtol=1e-6)
+    np.testing.assert_allclose(found["state_large"], 2 / 6, rtol=1e-6)

@@ -79,7 +79,7 @@ def test_other_arguments_go_to_the_learned_optimizers(exported):
 
 
 def test_file_resumes_on_the_same_trajectory(exported, tmp_path):
-    model = _model(LearnedOptimizer({"first": str(exported), "second": _sgd()}))
+    model = _model(LearnedOptimizer({"first": str(exported), ".*": _sgd()}))
     _fit(model)
     model.save(tmp_path / "model.keras")
     restored = keras.models.load_model(tmp_path / "model.keras")
@@ -95,11 +95,35 @@ def test_file_resumes_on_the_same_trajectory(exported, tmp_path):
         ({"(": keras.optimizers.SGD()}, "'\\('"),
         ({".*": 3}, "received 3"),
         ({".*": RoutedOptimizer({".*": keras.optimizers.SGD()})}, "Routed"),
+        (
+            {".*": LearnedOptimizer("digits", fallback=keras.optimizers.SGD())},
+            "around the routes",
+        ),
     ],
 )
 def test_bad_routes_are_quoted(routes, quoted):
     with pytest.raises(ValueError, match=quoted):
         LearnedOptimizer(routes)
+
+
+@pytest.mark.parametrize("fallback", [None, _sgd()])
+def test_callbacks_reach_each_learning_rate(fallback, exported, tmp_path):
+    optimizer = LearnedOptimizer(
+        {"first": str(exported), ".*": _sgd()}, fallback=fallback
+    )
+    model = _model(optimizer)
+    callbacks = [
+        keras.callbacks.LearningRateScheduler(lambda epoch, rate: 0.5 * rate),
+        keras.callbacks.TensorBoard(tmp_path),
+    ]
+    model.fit(INPUTS, TARGETS, verbose=0, callbacks=callbacks)
+    rates = [float(o.learning_rate) for o in optimizer.optimizers]
+    np.testing.assert_allclose(rates, [0.5, 0.05], rtol=1e-6)
+
+
+def test_describe_tells_of_each_route():
+    text = LearnedOptimizer({"kernel": "digits", ".*": _sgd()}).describe()
+    assert "'kernel': digits" in text and "'.*': sgd" in text.lower()
 
 
 def test_an_optimizer_serves_one_pattern():

@@ -85,5 +85,6 @@ def judge(
     stalled = tf.where(is_gain, 0.0, record.stalled + 1)
     ends = ~is_finite | (worse >= limits.patience) | (stalled >= limits.stall)
     mark = tf.where(is_gain, now, record.mark)
-    is_point = is_best & ((count == 1) | (count > limits.trial))
+    # The start always counts, so that there is a point to return to.
+    is_point = (count == 1) | (is_best & (count > limits.trial))
     return Record(mean, count, best, worse, mark, stalled), is_point, ends

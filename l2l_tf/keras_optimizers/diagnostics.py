@@ -52,6 +52,11 @@ class Reporter:
         """
         self._name, self._horizon, self._raises = name, horizon, raises
         self._said: set[str] = set()
+        self._seen = 0
+
+    def forget(self, skipped: int) -> None:
+        """Takes skipped steps as known, such as those of a restored run."""
+        self._seen = skipped
 
     def report(self, steps: int, skipped: int) -> None:
         """Warns, if it is due.
@@ -61,11 +66,13 @@ class Reporter:
             skipped: Steps whose gradients were not finite.
 
         Raises:
-            FloatingPointError: If there are such steps, and they raise.
+            FloatingPointError: If there are such steps since the last report,
+                and they raise.
         """
-        if skipped and self._raises:
+        new, self._seen = skipped - self._seen, skipped
+        if new > 0 and self._raises:
             raise FloatingPointError(NOT_FINITE)
-        if skipped:
+        if new > 0:
             self._warn("finite", f"{NOT_FINITE} {skipped} steps were left out.")
         if self._horizon and steps > _FAR * self._horizon:
             self._warn(

@@ -22,7 +22,7 @@ class GuardedOptimizer(keras.optimizers.Optimizer):
     factor, or no longer improves, the parameters return to those of the best
     running mean, and the fallback takes over for good.
 
-    `learning_rate` is the main optimizer's.
+    `learning_rate` is that of the optimizer at work.
 
     Source: the safeguard of Heaton et al. 2020, arXiv 2003.01880, with
     observed losses in place of bounds.
@@ -48,18 +48,30 @@ class GuardedOptimizer(keras.optimizers.Optimizer):
         """
         for role, value in (("optimizer", optimizer), ("fallback", fallback)):
             is_fit = isinstance(value, keras.optimizers.Optimizer)
-            if not is_fit or isinstance(value, GuardedOptimizer):
+            if not is_fit or isinstance(value, _WRAPPERS):
                 raise ValueError(
-                    f"{role} must be a Keras optimizer without a guard of its "
-                    f"own; received {value!r}."
+                    f"{role} must be a Keras optimizer without a guard or an "
+                    f"automatic loss scale of its own; received {value!r}."
                 )
+        factors = (optimizer.loss_scale_factor, fallback.loss_scale_factor)
+        if factors[1] not in (None, factors[0]):
+            raise ValueError(
+                "Losses are scaled once for both optimizers, by the first "
+                f"one's loss_scale_factor; received {factors}."
+            )
+        if tf.distribute.has_strategy():
+            raise ValueError(
+                "A fallback needs the loss of the whole batch, and runs "
+                "outside of strategies; received "
+                f"{type(tf.distribute.get_strategy()).__name__}."
+            )
         super().__init__(learning_rate=0.0, name=name)
         self._limits = _make_limits(limits)
         self.optimizer = optimizer
         self.fallback = fallback
-        # Losses are scaled once for both.
         fallback.loss_scale_factor = optimizer.loss_scale_factor
         self._has_loss = False
+        self._also: list[keras.Variable] = []
         self._loss = self.add_variable((), dtype="float32", name="loss")
         self._fell_back = self.add_variable((), dtype="bool", name="fell_back")
         self._record = [
@@ -79,12 +91,22 @@ class GuardedOptimizer(keras.optimizers.Optimizer):
 
     @property
     def learning_rate(self):
-        """The main optimizer's."""
-        return self.optimizer.learning_rate
+        """That of the optimizer at work."""
+        return self._active().learning_rate
 
     @learning_rate.setter
     def learning_rate(self, value):
-        self.optimizer.learning_rate = value
+        self._active().learning_rate = value
+
+    @property
+    def optimizers(self) -> list[keras.optimizers.Optimizer]:
+        """The routes' optimizers, where routes are at work.
+
+        Raises:
+            AttributeError: Where one optimizer is at work; Keras's callbacks
+                then take that one's learning rate.
+        """
+        return self._active().optimizers
 
     @property
     def variables(self) -> list[keras.Variable]:
@@ -95,22 +117,41 @@ class GuardedOptimizer(keras.optimizers.Optimizer):
             *self.fallback.variables,
         ]
 
-    def build(self, variables: Sequence[keras.Variable]) -> None:
-        """Builds both optimizers, and room for the best parameters.
+    def describe(self) -> str:
+        """Returns what both optimizers are, and when one hands over."""
+        main = getattr(self.optimizer, "describe", lambda: self.optimizer.name)
+        return (
+            f"{main()}\nFallback: {self.fallback.name}, within the limits "
+            f"{self._limits._asdict()}."
+        )
+
+    def also_restore(self, variables: Sequence[keras.Variable]) -> None:
+        """Takes further variables that return to the best point.
+
+        Give it `model.non_trainable_variables` where batch normalisation keeps
+        moving statistics.
+
+        Args:
+            variables: Variables of floating point numbers; others are left as
+                they are.
 
         Raises:
-            ValueError: If the model is distributed over several replicas.
+            ValueError: If training has begun.
         """
         if self.built:
-            return
-        if self._distribution_strategy.num_replicas_in_sync > 1:
             raise ValueError(
-                "A fallback needs the loss of the whole batch, and runs on one "
-                "replica; received the strategy "
-                f"{type(self._distribution_strategy).__name__}."
+                "Variables to restore are given before training; received "
+                f"{[v.path for v in variables]} after it began."
             )
+        self._also = [v for v in variables if "float" in v.dtype]
+
+    def build(self, variables: Sequence[keras.Variable]) -> None:
+        """Builds both optimizers, and room for the best parameters."""
+        if self.built:
+            return
         super().build(variables)
-        self._best = self.add_optimizer_variables(variables, "best")
+        self._kept = [*variables, *self._also]
+        self._best = self.add_optimizer_variables(self._kept, "best")
         self.optimizer.build(variables)
         self.fallback.build(variables)
 
@@ -159,8 +200,19 @@ class GuardedOptimizer(keras.optimizers.Optimizer):
 
     def finalize_variable_values(self, var_list) -> None:
         """See base class."""
-        active = self.fallback if self.fell_back else self.optimizer
-        active.finalize_variable_values(var_list)
+        self._active().finalize_variable_values(var_list)
+        # What a learned rule has to say is due after it handed over, too.
+        getattr(self.optimizer, "report", lambda: None)()
+
+    def save_own_variables(self, store) -> None:
+        """See base class; Keras saves the two optimizers beside it."""
+        for index, variable in enumerate(self._variables):
+            store[str(index)] = variable.numpy()
+
+    def load_own_variables(self, store) -> None:
+        """See base class."""
+        for index, variable in enumerate(self._variables):
+            variable.assign(store[str(index)])
 
     def get_config(self) -> dict[str, Any]:
         """See base class."""
@@ -180,16 +232,17 @@ class GuardedOptimizer(keras.optimizers.Optimizer):
         }
         return cls(**{**config, **parts})
 
+    def _active(self) -> keras.optimizers.Optimizer:
+        # Inside a graph nobody can know; what asks there are the optimizers.
+        is_over = tf.executing_eagerly() and self.fell_back
+        return self.fallback if is_over else self.optimizer
+
     def _keep_best(self) -> None:
-        for best, variable in zip(
-            self._best, self._trainable_variables, strict=True
-        ):
+        for best, variable in zip(self._best, self._kept, strict=True):
             best.assign(variable)
 
     def _hand_over(self) -> tf.Tensor:
-        for best, variable in zip(
-            self._best, self._trainable_variables, strict=True
-        ):
+        for best, variable in zip(self._best, self._kept, strict=True):
             variable.assign(best)
         self._fell_back.assign(True)
         return tf.constant(True)
@@ -207,10 +260,23 @@ def _make_limits(
             )
         limits = descent.Limits(**limits)
     limits = limits or descent.Limits()
-    for name, value in limits._asdict().items():
-        checks.number(name, value, 0)
-    if limits.smoothing >= 1:
-        raise ValueError(
-            f"smoothing must be below 1; received {limits.smoothing!r}."
-        )
+    for name, least in _LEAST.items():
+        checks.number(name, getattr(limits, name), least)
+    for name in ("smoothing", "improvement"):
+        if getattr(limits, name) >= 1:
+            raise ValueError(
+                f"{name} must be below 1; received {getattr(limits, name)!r}."
+            )
     return limits
+
+
+_WRAPPERS = (GuardedOptimizer, keras.optimizers.LossScaleOptimizer)
+
+_LEAST = {
+    "smoothing": 0,
+    "factor": 1,
+    "patience": 1,
+    "stall": 1,
+    "improvement": 0,
+    "trial": 0,
+}

@@ -61,6 +61,7 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
         learning_rate: float
         | keras.optimizers.schedules.LearningRateSchedule = 1.0,
         name: str = "learned_optimizer",
+        *,
         state_dtype: str | None = None,
         nonfinite: str = "skip",
         jit_compile: bool = True,
@@ -141,12 +142,14 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
         `update_norm` is the proposed update's, before the learning rate;
         `cosine` is that of the angle between it and the gradient.
         """
+        self._check_built()
         values = tf.convert_to_tensor(self._diagnostics.value)
         return dict(zip(diagnostics_lib.NAMES, tf.unstack(values), strict=True))
 
     @property
     def state(self) -> list[keras.Variable]:
         """The LSTM's state, columns along the last axis."""
+        self._check_built()
         return list(self._state)
 
     def describe(self) -> str:
@@ -182,11 +185,12 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
             ]
         dtype = self.state_dtype or self.rule.dtype.name
         numbers = sum(column.shape[0] for column in first)
+        rule_bytes = self.rule.dtype.size
         memory.check(
             num_parameters=arrange.rows * sum(sizes),
             state_bytes=numbers * sum(sizes) * tf.as_dtype(dtype).size,
             # Old state, new state and gates, in the rule's own type.
-            block_bytes=3 * numbers * max(sizes, default=0) * 4,
+            block_bytes=3 * numbers * max(sizes, default=0) * rule_bytes,
             state_dtype=dtype,
         )
         super().build(variables)
@@ -219,12 +223,41 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
         """See base class."""
         super().apply(grads, trainable_variables)
         if tf.executing_eagerly():
-            self._report()
+            self.report()
 
     def finalize_variable_values(self, var_list) -> None:
         """See base class; called at the end of `fit`."""
         super().finalize_variable_values(var_list)
-        self._report()
+        self.report()
+
+    def _check_built(self) -> None:
+        if not self.built:
+            raise ValueError(
+                f"{self.name} has no state before its first step; call "
+                "build(model.trainable_variables) to make one."
+            )
+
+    def report(self) -> None:
+        """Warns, once, of skipped steps and of a run far beyond the horizon.
+
+        Called at the end of `fit`, in loops that run eagerly and by
+        `LearnedOptimizerMonitor`; a compiled loop of your own calls it.
+
+        Raises:
+            FloatingPointError: If steps were skipped since the last report,
+                and `nonfinite` is "raise".
+        """
+        if self.built:
+            self._get_reporter().report(
+                steps=int(keras.ops.convert_to_numpy(self.iterations)),
+                skipped=int(self.diagnostics["skipped_steps"]),
+            )
+
+    def load_own_variables(self, store) -> None:
+        """See base class."""
+        super().load_own_variables(store)
+        if self.built:
+            self._get_reporter().forget(int(self.diagnostics["skipped_steps"]))
 
     def _apply_weight_decay(self, variables) -> None:
         """Leaves the decay to the update, which may be skipped."""
@@ -318,14 +351,6 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
             axis=0,
         )
 
-    def _report(self) -> None:
-        """Warns of what was seen so far, where that can be read."""
-        if self.built:
-            self._get_reporter().report(
-                steps=int(keras.ops.convert_to_numpy(self.iterations)),
-                skipped=int(self.diagnostics["skipped_steps"]),
-            )
-
 
 class _Repeat(keras.initializers.Initializer):
     """Fills a matrix with copies of one column."""
@@ -340,22 +365,20 @@ class _Repeat(keras.initializers.Initializer):
 def _routed(
     make,
     routes,
-    *args,
+    learning_rate=1.0,
     name="routed_optimizer",
     loss_scale_factor=None,
     **options,
 ) -> routed_optimizer.RoutedOptimizer:
     """Makes the learned optimizers that routes name."""
-    return routed_optimizer.RoutedOptimizer(
-        {
-            pattern: make(value, *args, **options)
-            if isinstance(value, (str, os.PathLike))
-            else value
-            for pattern, value in routes.items()
-        },
-        name,
-        loss_scale_factor,
-    )
+    made = {}
+    for index, (pattern, value) in enumerate(routes.items()):
+        if isinstance(value, (str, os.PathLike)):
+            # Logs go by names.
+            own_name = f"learned_optimizer_{index}"
+            value = make(value, learning_rate, own_name, **options)
+        made[pattern] = value
+    return routed_optimizer.RoutedOptimizer(made, name, loss_scale_factor)
 
 
 def _check_one_of(name: str, value: Any, accepted: Sequence[Any]) -> None:

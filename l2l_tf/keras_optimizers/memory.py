@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
 
 import tensorflow as tf
 
 _MEMINFO = pathlib.Path("/proc/meminfo")
+_CGROUP_LIMIT = pathlib.Path("/sys/fs/cgroup/memory.max")
+_CGROUP_USED = pathlib.Path("/sys/fs/cgroup/memory.current")
 
 
 def available_bytes() -> int | None:
@@ -15,10 +16,16 @@ def available_bytes() -> int | None:
     if tf.config.list_physical_devices("GPU"):
         return None  # TensorFlow tells how much is used, not how much there is.
     try:
-        for line in _MEMINFO.read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return 1024 * int(line.split()[1])
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        free = [
+            1024 * int(line.split()[1])
+            for line in _MEMINFO.read_text().splitlines()
+            if line.startswith("MemAvailable:")
+        ]
+        # A container may have less than the machine.
+        limit, used = map(_read, (_CGROUP_LIMIT, _CGROUP_USED))
+        if limit.isdigit() and used.isdigit():
+            free.append(int(limit) - int(used))
+        return min(free)
     except (OSError, ValueError):
         return None
 
@@ -47,6 +54,10 @@ def check(
         "state_dtype='bfloat16' halves the state; routing the largest "
         "variables to another optimizer needs none for them."
     )
+
+
+def _read(file: pathlib.Path) -> str:
+    return file.read_text().strip() if file.is_file() else ""
 
 
 def _gib(size: int) -> str:

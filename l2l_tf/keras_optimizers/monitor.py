@@ -11,7 +11,7 @@ import tensorflow as tf
 from l2l_tf import checks
 from l2l_tf.keras_optimizers import learned_optimizer
 
-_SATURATED = 0.95
+_LARGE = 0.95
 
 
 class LearnedOptimizerMonitor(keras.callbacks.Callback):
@@ -19,8 +19,9 @@ class LearnedOptimizerMonitor(keras.callbacks.Callback):
 
     For each learned optimizer of the model: the norms of its update and of
     the gradient, the cosine of the angle between them (-1: steepest descent),
-    steps that were skipped, and of its LSTM's state the root mean square and
-    the share of numbers above 0.95 in size, where gates saturate.
+    steps that were skipped, and of its LSTM's state, outputs and cells, the
+    root mean square and the share of numbers above 0.95 in size. Warnings of
+    the optimizer come at the end of each epoch, rather than of `fit`.
     """
 
     def __init__(self, log_dir: str | os.PathLike, update_freq: int = 10):
@@ -56,6 +57,11 @@ class LearnedOptimizerMonitor(keras.callbacks.Callback):
             for optimizer in learned_optimizers(self.model.optimizer):
                 if optimizer.built:
                     _write(optimizer)
+
+    def on_epoch_end(self, epoch, logs=None) -> None:
+        """See base class."""
+        for optimizer in learned_optimizers(self.model.optimizer):
+            optimizer.report()
 
     def on_train_end(self, logs=None) -> None:
         """See base class."""
@@ -95,15 +101,15 @@ def _write(optimizer: learned_optimizer.LearnedOptimizer) -> None:
 
 
 def state_statistics(state: Sequence[keras.Variable]) -> dict[str, tf.Tensor]:
-    """Returns the root mean square of a state, and its saturated share."""
-    squares, saturated, count = 0.0, 0.0, 0
+    """Returns a state's root mean square and its share of large numbers."""
+    squares, large, count = 0.0, 0.0, 0
     for variable in state:
         values = tf.cast(tf.convert_to_tensor(variable.value), tf.float32)
         squares += tf.reduce_sum(values**2)
-        is_large = tf.cast(tf.abs(values) > _SATURATED, tf.float32)
-        saturated += tf.reduce_sum(is_large)
+        is_large = tf.cast(tf.abs(values) > _LARGE, tf.float32)
+        large += tf.reduce_sum(is_large)
         count += values.shape.num_elements()
     return {
         "state_rms": tf.sqrt(squares / count),
-        "state_saturated": saturated / count,
+        "state_large": large / count,
     }

@@ -8,6 +8,8 @@ from typing import Any
 
 import keras
 
+from l2l_tf.keras_optimizers import guarded_optimizer
+
 
 @keras.saving.register_keras_serializable(package="l2l_tf")
 class RoutedOptimizer(keras.optimizers.MultiOptimizer):
@@ -62,13 +64,32 @@ class RoutedOptimizer(keras.optimizers.MultiOptimizer):
             )
         super().build(variables)
 
+    def describe(self) -> str:
+        """Returns what each route's optimizer is."""
+        return "\n".join(
+            f"{pattern!r}: "
+            + getattr(optimizer, "describe", lambda o=optimizer: o.name)()
+            for pattern, optimizer in self.routes.items()
+        )
+
+    def save_own_variables(self, store) -> None:
+        """See base class; Keras saves the routes' optimizers beside it."""
+        for index, variable in enumerate(self._variables):
+            store[str(index)] = variable.numpy()
+
+    def load_own_variables(self, store) -> None:
+        """See base class."""
+        for index, variable in enumerate(self._variables):
+            variable.assign(store[str(index)])
+
     def get_config(self) -> dict[str, Any]:
         """See base class."""
         return {
-            "routes": {
-                pattern: keras.optimizers.serialize(optimizer)
+            # Pairs, since the order counts.
+            "routes": [
+                [pattern, keras.optimizers.serialize(optimizer)]
                 for pattern, optimizer in self.routes.items()
-            },
+            ],
             "loss_scale_factor": self.loss_scale_factor,
             "name": self.name,
         }
@@ -78,7 +99,7 @@ class RoutedOptimizer(keras.optimizers.MultiOptimizer):
         """See base class."""
         routes = {
             pattern: keras.optimizers.deserialize(optimizer, custom_objects)
-            for pattern, optimizer in config["routes"].items()
+            for pattern, optimizer in config["routes"]
         }
         return cls(**{**config, "routes": routes})
 
@@ -96,6 +117,13 @@ class _FirstMatch:
         return self._routes.values()
 
 
+_WRAPPERS = (
+    guarded_optimizer.GuardedOptimizer,
+    keras.optimizers.LossScaleOptimizer,
+    keras.optimizers.MultiOptimizer,
+)
+
+
 def _matching(routes: Mapping[str, Any], variable) -> list[str]:
     return [pattern for pattern in routes if re.search(pattern, variable.path)]
 
@@ -107,14 +135,11 @@ def _check_route(pattern: Any, optimizer: Any) -> None:
         raise ValueError(
             f"A route must be a regular expression; received {pattern!r}."
         ) from error
-    wrong = (
-        keras.optimizers.MultiOptimizer,
-        keras.optimizers.LossScaleOptimizer,
-    )
     is_optimizer = isinstance(optimizer, keras.optimizers.Optimizer)
-    if not is_optimizer or isinstance(optimizer, wrong):
+    if not is_optimizer or isinstance(optimizer, _WRAPPERS):
         raise ValueError(
             f"The route {pattern!r} must lead to the name or path of a saved "
-            "optimizer, or to a Keras optimizer without a loss scale or routes "
-            f"of its own; received {optimizer!r}."
+            "optimizer, or to a Keras optimizer without a loss scale, routes "
+            f"or a fallback of its own; received {optimizer!r}. A fallback= "
+            "goes around the routes."
         )
