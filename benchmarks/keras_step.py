@@ -12,6 +12,7 @@ and the learned optimizer alternate in one process. Prints tables, and JSON.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
@@ -36,6 +37,12 @@ flags.DEFINE_list(
 flags.DEFINE_integer("repetitions", 7, "Timed steps of each.")
 flags.DEFINE_string("memory_of", None, "For the process that measures it.")
 
+OPTIMIZERS = ("learned", "learned, bfloat16", "adam")
+
+# A step that XLA compiles as a whole holds the temporary tensors of all blocks
+# at once, with both learned optimizers' states more than 24 GiB at 1e7.
+_XLA_PARAMETERS = 5_000_000
+
 _BATCH = 128
 
 
@@ -45,9 +52,17 @@ def main(argv: list[str]) -> None:
     if FLAGS.memory_of:
         _print_memory(FLAGS.memory_of, int(FLAGS.hidden_units[0]))
         return
+    # First, since a process begins with its parent's peak.
+    memory = {
+        units: {name: _peak_memory(name, units) for name in OPTIMIZERS}
+        for units in map(int, FLAGS.hidden_units)
+    }
     rates = machine_rates()
     print({name: f"{rate:.3g} per second" for name, rate in rates.items()})
-    rows = [_measure_size(int(units), rates) for units in FLAGS.hidden_units]
+    rows = []
+    for units, peaks in memory.items():
+        rows.append(_measure_size(units, rates) | {"peak_memory_gib": peaks})
+        print({name: f"{gib:.2f} GiB" for name, gib in peaks.items()})
     print(f"slope of the update's time: {_slope(rows):.2f}")
     _measure.print_json({"rates": rates, "sizes": rows, "slope": _slope(rows)})
 
@@ -86,45 +101,49 @@ def _floor(parameters: int, rates: dict[str, float]) -> float:
 
 
 def _measure_size(units: int, rates: dict[str, float]) -> dict:
+    makers = {
+        "update, plain": lambda optimizer: _make_update(
+            optimizer, units, False
+        ),
+        "update, XLA": lambda optimizer: _make_update(optimizer, units, True),
+        "train_step": lambda optimizer: _make_train_step(optimizer, units),
+    }
+    parameters = 784 * units + units + 10 * units + 10
+    if parameters > _XLA_PARAMETERS:
+        del makers["update, XLA"]
+    seconds = {}
+    for kind, make_step in makers.items():
+        steps = {
+            f"{name}, {kind}": make_step(_make(name)) for name in OPTIMIZERS
+        }
+        seconds |= _measure.alternate(steps, FLAGS.repetitions)
+        del steps
+        gc.collect()  # The largest states fit into memory only one by one.
+    floor = _floor(parameters, rates)
+    times = seconds["learned, update, plain"]["median_s"] / floor
+    _measure.print_table(
+        f"{parameters:,} parameters; floor {1e3 * floor:.1f} ms, of which the "
+        f"learned update takes {times:.2f} times",
+        seconds,
+        "adam, train_step",
+    )
+    return {
+        "parameters": parameters,
+        "floor_s": floor,
+        "times_floor": times,
+        "seconds": seconds,
+    }
+
+
+def _make(name: str):
     import keras
 
     from l2l_tf import LearnedOptimizer
 
-    makers = {
-        "learned": lambda: LearnedOptimizer(FLAGS.optimizer),
-        "learned, bfloat16": lambda: LearnedOptimizer(
-            FLAGS.optimizer, state_dtype="bfloat16"
-        ),
-        "adam": keras.optimizers.Adam,
-    }
-    steps = {}
-    for name, make in makers.items():
-        steps[f"{name}, update, plain"] = _make_update(make(), units, False)
-        steps[f"{name}, update, XLA"] = _make_update(make(), units, True)
-        steps[f"{name}, train_step"] = _make_train_step(make(), units)
-    seconds = {}
-    for kind in ("update, plain", "update, XLA", "train_step"):
-        chosen = {n: steps.pop(n) for n in list(steps) if n.endswith(kind)}
-        seconds |= _measure.alternate(chosen, FLAGS.repetitions)
-        del chosen
-    parameters = 784 * units + units + 10 * units + 10
-    floor = _floor(parameters, rates)
-    _measure.print_table(
-        f"{parameters:,} parameters; floor {1e3 * floor:.1f} ms, of which the "
-        f"learned update takes "
-        f"{seconds['learned, update, plain']['median_s'] / floor:.2f} times",
-        seconds,
-        "adam, train_step",
-    )
-    memory = {name: _peak_memory(name, units) for name in makers}
-    print({name: f"{gib:.2f} GiB" for name, gib in memory.items()}, flush=True)
-    return {
-        "parameters": parameters,
-        "floor_s": floor,
-        "times_floor": seconds["learned, update, plain"]["median_s"] / floor,
-        "seconds": seconds,
-        "peak_memory_gib": memory,
-    }
+    if name == "adam":
+        return keras.optimizers.Adam()
+    dtype = "bfloat16" if name.endswith("bfloat16") else None
+    return LearnedOptimizer(FLAGS.optimizer, state_dtype=dtype)
 
 
 def _make_update(optimizer, units: int, jit_compile: bool):
@@ -182,17 +201,7 @@ def _peak_memory(name: str, units: int) -> float:
 
 
 def _print_memory(name: str, units: int) -> None:
-    import keras
-
-    from l2l_tf import LearnedOptimizer
-
-    dtype = "bfloat16" if name.endswith("bfloat16") else None
-    step = _make_train_step(
-        keras.optimizers.Adam()
-        if name == "adam"
-        else LearnedOptimizer(FLAGS.optimizer, state_dtype=dtype),
-        units,
-    )
+    step = _make_train_step(_make(name), units)
     for index in range(3):
         step(index)
     print(json.dumps(_measure.peak_memory_gib()))
