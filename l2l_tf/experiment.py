@@ -160,6 +160,7 @@ class Experiment:
                 "runs": settings.evaluation_epochs,
             },
             "test": None,
+            "earlier_commands": _commands(self.config.initial_optimizer),
             "command": self.config.command,
             "versions": versions(),
         }
@@ -218,6 +219,15 @@ class Experiment:
         ours, theirs = self.rule.trainable_variables, source.trainable_variables
         for variable, value in zip(ours, theirs, strict=True):
             variable.assign(value)
+
+
+def _commands(optimizer: str | None) -> list[str]:
+    """Returns the commands that trained what training started from."""
+    if optimizer is None:
+        return []
+    metadata = metadata_lib.read(optimizer)
+    last = metadata.get("command")
+    return metadata.get("earlier_commands", []) + ([last] if last else [])
 
 
 def check_fit(rule: rules.UpdateRule, problem: problems.Problem) -> None:

@@ -113,7 +113,7 @@ FIGURES = {
                     paper=0.255,
                     paper_baseline=0.326,
                 ),
-                _mnist("start 0.01, test split", paper=0.255),
+                _mnist("start 0.01, test split"),
                 _mnist("start 0.1, test split", initial_values=0.1),
                 _mnist(
                     "Glorot start, test split",
@@ -132,7 +132,7 @@ FIGURES = {
                     paper=0.213,
                     paper_baseline=0.264,
                 ),
-                _mnist("test split", num_steps=200, paper=0.213),
+                _mnist("test split", num_steps=200),
             ),
         ),
         Figure(
@@ -140,11 +140,13 @@ FIGURES = {
             "MLP of 40 sigmoid units on MNIST",
             (
                 _mnist(
-                    "40 units",
+                    "40 units, training split",
+                    "train",
                     hidden_layers=[40],
                     paper=0.193,
                     paper_baseline=0.309,
                 ),
+                _mnist("40 units, test split", hidden_layers=[40]),
             ),
         ),
         Figure(
@@ -152,13 +154,20 @@ FIGURES = {
             "MLP of two layers of 20 sigmoid units on MNIST",
             (
                 _mnist(
-                    "2 layers, start 0.01",
+                    "start 0.01, training split",
+                    "train",
                     hidden_layers=[20, 20],
                     paper=0.33,
                     paper_baseline=0.71,
                 ),
                 _mnist(
-                    "2 layers, start 0.1",
+                    "start 0.1, training split",
+                    "train",
+                    hidden_layers=[20, 20],
+                    initial_values=0.1,
+                ),
+                _mnist(
+                    "start 0.1, test split",
                     hidden_layers=[20, 20],
                     initial_values=0.1,
                 ),
@@ -169,11 +178,13 @@ FIGURES = {
             "MLP of 20 ReLU units on MNIST",
             (
                 _mnist(
-                    "ReLU",
+                    "ReLU, training split",
+                    "train",
                     activation="relu",
                     paper=2.6,
                     paper_baseline=0.36,
                 ),
+                _mnist("ReLU, test split", activation="relu"),
             ),
         ),
         Figure(

@@ -130,7 +130,8 @@ def _run(index: int, experiment: experiment_lib.Experiment) -> Trial:
     return Trial(
         index,
         experiment.config.settings.learning_rate,
-        float(progress.best_loss),
+        # What failed has no optimizer, however good it was before.
+        math.inf if optimizer is None else float(progress.best_loss),
         int(progress.best_epoch),
         optimizer,
     )

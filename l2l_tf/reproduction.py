@@ -9,9 +9,8 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from l2l_tf import comparison
+from l2l_tf import figure_report
 from l2l_tf import figures
 from l2l_tf import files
 from l2l_tf import metadata
@@ -33,18 +32,27 @@ class RateCache:
     """Learning rates that were searched for baselines, in a JSON file."""
 
     def __init__(self, path: str | os.PathLike, search_anew: bool = False):
-        """Reads the file, if there is one and it is not to be made anew."""
+        """Reads the file, if there is one.
+
+        Args:
+            path: The file.
+            search_anew: Whether rates that it holds count as unknown, until
+                they have been put again.
+        """
         self._path = pathlib.Path(path)
         self._rates: dict[str, dict[str, float]] = {}
-        if self._path.is_file() and not search_anew:
+        if self._path.is_file():
             self._rates = json.loads(self._path.read_text())
+        self._stale = set(self._rates) if search_anew else set()
 
     def get(self, panel: figures.Panel) -> dict[str, float]:
         """Returns the known rates by baseline, for the panel's problem."""
-        return self._rates.get(_key(panel), {})
+        key = _key(panel)
+        return {} if key in self._stale else self._rates.get(key, {})
 
     def put(self, panel: figures.Panel, rates: Mapping[str, float]) -> None:
         """Keeps rates, in memory and in the file."""
+        self._stale.discard(_key(panel))
         self._rates[_key(panel)] = dict(rates)
         files.write_json(self._path, dict(sorted(self._rates.items())))
 
@@ -96,7 +104,6 @@ def compare(
     learned = {
         _NAMES.get(name, comparison.LEARNED): saved_optimizer.load(name)
         for name in panel.optimizers
-        if name in metadata.bundled_names()
     }
     results = comparison.compare(
         problem,
@@ -147,36 +154,6 @@ def draw(result: Mapping[str, Any]):
     return plotting.architectures(losses, units)
 
 
-def table(result: Mapping[str, Any]) -> str:
-    """Returns a Markdown table: the paper's number, ours, the baselines'."""
-    several = {
-        name
-        for panel in result["panels"]
-        for name in panel["results"]["optimizers"]
-        if name.startswith(comparison.LEARNED)
-    }
-    lines = [
-        "| | optimizer | step 20 | last tenth | paper | best baseline "
-        "(rate) | ratio | paper's best baseline |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for panel in result["panels"]:
-        optimizers = panel["results"]["optimizers"]
-        best = _best_baseline(optimizers)
-        for name in sorted(several & optimizers.keys()):
-            found = optimizers[name]
-            ratio = found["late"] / optimizers[best]["late"]
-            lines.append(
-                f"| {panel['label']} | {name} | {found['mean'][20]:.3f} "
-                f"| {found['late']:.3f} ± {found['late_sem']:.3f} "
-                f"| {_number(panel['paper'])} "
-                f"| {optimizers[best]['late']:.3f} "
-                f"({best}, {optimizers[best]['learning_rate']:.3g}) "
-                f"| {ratio:.2f} | {_number(panel['paper_baseline'])} |"
-            )
-    return "\n".join(lines)
-
-
 def write(result: Mapping[str, Any], folder: str | os.PathLike) -> None:
     """Writes a figure's PNG, JSON and Markdown table into a folder."""
     folder = pathlib.Path(folder)
@@ -185,7 +162,9 @@ def write(result: Mapping[str, Any], folder: str | os.PathLike) -> None:
     plotting.save(draw(result), folder / f"{name}.png")
     # Curves would make thousands of lines.
     files.write_json(folder / f"{name}.json", result, indent=None)
-    files.write_bytes(folder / f"{name}.md", f"{table(result)}\n".encode())
+    tables = [figure_report.table(result), figure_report.losses_table(result)]
+    text = "\n\n".join(tables) + "\n"
+    files.write_bytes(folder / f"{name}.md", text.encode())
 
 
 def record(result: Mapping[str, Any]) -> None:
@@ -210,45 +189,20 @@ def record(result: Mapping[str, Any]) -> None:
 def _numbers(panel: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Returns what a panel shows of an optimizer and the best baseline."""
     optimizers = panel["results"]["optimizers"]
-    best = _best_baseline(optimizers)
+    best = figure_report.best_baseline(optimizers)
     found = optimizers[_NAMES.get(name, comparison.LEARNED)]
     return {
-        "loss": found["late"],
+        **{key: panel["results"][key] for key in ("split", "num_steps")},
+        "runs": panel["results"]["num_epochs"],
+        "step_20": found["mean"][20],
+        "last_step": found["mean"][-1],
+        "last_tenth": found["late"],
         "standard_error": found["late_sem"],
         "best_baseline": best,
-        "baseline_loss": optimizers[best]["late"],
+        "baseline_rate": optimizers[best]["learning_rate"],
+        "baseline_last_tenth": optimizers[best]["late"],
+        "paper": panel["paper"],
     }
-
-
-def report(folder: str | os.PathLike) -> str:
-    """Returns a Markdown report of all figures that a folder holds."""
-    folder = pathlib.Path(folder)
-    parts = [_HEAD]
-    for name, figure in figures.FIGURES.items():
-        file = folder / f"{name}.json"
-        if not file.is_file():
-            continue
-        result = json.loads(file.read_text())
-        runs = sorted({p["results"]["num_epochs"] for p in result["panels"]})
-        parts.append(
-            f"## {figure.title}\n\n"
-            f"`python scripts/reproduce.py --figure={name}"
-            f"{' --quick' * result['quick']}`, "
-            f"{' or '.join(map(str, runs))} runs.\n\n"
-            f"![{figure.title}]({folder.name}/{name}.png)\n\n{table(result)}\n"
-        )
-    return "\n".join(parts)
-
-
-_HEAD = """# Results
-
-Written by `scripts/reproduce.py` from the SavedModels in `saved_optimizers/`;
-not typed. Losses are means over paired fresh runs and over the last tenth of
-the steps, with the standard error over runs. Each baseline runs at the rate
-that a search on validation draws found for that very problem. The ratio is
-that of the learned optimizer's loss to the best baseline's. The paper's
-numbers are read from its plots.
-"""
 
 
 def _panels(figure: figures.Figure, quick: bool) -> list[figures.Panel]:
@@ -264,21 +218,3 @@ def _panels(figure: figures.Figure, quick: bool) -> list[figures.Panel]:
 def _key(panel: figures.Panel) -> str:
     options = json.dumps(dict(panel.options), sort_keys=True)
     return f"{panel.problem} {options} to step {panel.num_steps}"
-
-
-def _best_baseline(optimizers: Mapping[str, Any]) -> str:
-    losses = {
-        name: found["late"]
-        for name, found in optimizers.items()
-        if not name.startswith(comparison.LEARNED) and _is_finite(found["late"])
-    }
-    return min(losses, key=losses.get)
-
-
-def _is_finite(value: float | None) -> bool:
-    # JSON, from which reports are made, has null for what is no number.
-    return value is not None and bool(np.isfinite(value))
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:g}"

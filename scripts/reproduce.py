@@ -32,8 +32,9 @@ flags.DEFINE_bool(
 )
 flags.DEFINE_string(
     "output_dir",
-    "docs/results",
-    "Where to write; the report is OUTPUT_DIR.md.",
+    None,
+    "Where to write; the report is OUTPUT_DIR.md. By default docs/results, for "
+    "--quick runs/results.",
 )
 flags.DEFINE_string("data_dir", None, "Folder of prepared TFDS data sets.")
 
@@ -41,6 +42,7 @@ flags.DEFINE_string("data_dir", None, "Folder of prepared TFDS data sets.")
 def main(argv: list[str]) -> None:
     """Reproduces as the flags say."""
     del argv
+    from l2l_tf import figure_report
     from l2l_tf import figures
     from l2l_tf import files
     from l2l_tf import reproduction
@@ -51,9 +53,17 @@ def main(argv: list[str]) -> None:
             f"--figure={FLAGS.figure!r} is not known; accepted: "
             f"{', '.join(known)}, all."
         )
-    folder = pathlib.Path(FLAGS.output_dir)
+    if FLAGS.quick and FLAGS.record:
+        raise command_line.UsageError(
+            "--record takes the numbers of full runs, not those of --quick."
+        )
+    published = pathlib.Path("docs/results")
+    folder = pathlib.Path(
+        FLAGS.output_dir or ("runs/results" if FLAGS.quick else published)
+    )
+    rates = published if FLAGS.output_dir is None else folder
     cache = reproduction.RateCache(
-        folder / "baseline_rates.json", search_anew=FLAGS.search
+        rates / "baseline_rates.json", search_anew=FLAGS.search
     )
     for name in known if FLAGS.figure == "all" else [FLAGS.figure]:
         began = time.perf_counter()
@@ -64,14 +74,15 @@ def main(argv: list[str]) -> None:
             FLAGS.quick,
             FLAGS.data_dir,
         )
+        result["seconds"] = time.perf_counter() - began
         reproduction.write(result, folder)
         if FLAGS.record:
             reproduction.record(result)
-        print(f"\n{name} ({time.perf_counter() - began:.0f} s)")
-        print(reproduction.table(result), flush=True)
+        print(f"\n{name} ({result['seconds']:.0f} s)")
+        print(figure_report.table(result), flush=True)
     report = files.write_bytes(
         folder.parent / f"{folder.name}.md",
-        reproduction.report(folder).encode(),
+        figure_report.report(folder).encode(),
     )
     print(f"\nReport: {report}")
 

@@ -241,3 +241,14 @@ def test_damage_of_all_checkpoints_is_told_and_nothing_is_lost(tmp_path):
     with pytest.raises(meta_training.MetaTrainingError, match="can be read"):
         _meta_train(tmp_path / "run", resume=True)
     assert sorted((tmp_path / "run").rglob("*")) == before
+
+
+def test_export_tells_the_commands_of_earlier_stages(tmp_path):
+    first = _meta_train(tmp_path / "first")
+    assert metadata_lib.read(first)["earlier_commands"] == []
+    metadata = metadata_lib.read(first)
+    history = {"earlier_commands": ["train a"], "command": "train b"}
+    metadata_lib.write(first, {**metadata, **history})
+    second = _meta_train(tmp_path / "second", initial_optimizer=str(first))
+    commands = metadata_lib.read(second)["earlier_commands"]
+    assert commands == ["train a", "train b"]

@@ -29,19 +29,35 @@ def describe(name: str, metadata: Mapping[str, Any], num_state: int) -> str:
         f"Trained on {_problem(metadata.get('problem', {}))}, "
         f"{_steps(horizon(metadata))}.",
     ]
-    optimizers = metadata.get("test", {}).get("optimizers", {})
-    if optimizers:
-        losses = sorted((v["final"], k) for k, v in optimizers.items())
+    optimizers = (metadata.get("test") or {}).get("optimizers", {})
+    losses = {
+        key: found["final"]
+        for key, found in optimizers.items()
+        if found["final"] is not None  # it diverged
+    }
+    if losses:
+        ordered = sorted(losses.items(), key=lambda item: item[1])
         lines.append(
             "Final loss in tests there: "
-            + ", ".join(f"{key} {loss:.3g}" for loss, key in losses)
+            + ", ".join(f"{key} {loss:.3g}" for key, loss in ordered)
             + "."
         )
+    for figure, panels in metadata.get("figures", {}).items():
+        for label, shown in panels.items():
+            lines.append(
+                f"{figure}, {label}: {_loss(shown['last_tenth'])}; "
+                f"{shown['best_baseline']} "
+                f"{_loss(shown['baseline_last_tenth'])}."
+            )
     lines.append(
         "On other problems, or in much longer runs, it may be worse than Adam "
         "or diverge; fallback= guards against that."
     )
     return "\n".join(lines)
+
+
+def _loss(value: float | None) -> str:
+    return "diverged" if value is None else f"{value:.3g}"
 
 
 def _problem(problem: Mapping[str, Any]) -> str:
