@@ -91,7 +91,7 @@ def architectures(
     """
     num_rows = -(-len(losses) // 2)
     figure = mpl_figure.Figure(
-        figsize=(11, 4 * num_rows), dpi=110, layout="tight"
+        figsize=(12, 4 * num_rows), dpi=110, layout="constrained"
     )
     for index, (title, curves) in enumerate(losses.items()):
         axes = figure.add_subplot(num_rows, 2, index + 1)
@@ -108,9 +108,11 @@ def architectures(
         axes.set_xlabel("hidden units")
         axes.set_ylabel("final loss")
         axes.set_title(title)
-        if index == 0:
-            handles, _ = axes.get_legend_handles_labels()
-            axes.legend(handles=handles[::-1], frameon=False, fontsize=8)
+    handles, _ = axes.get_legend_handles_labels()
+    # Beside the panels: curves fill them.
+    figure.legend(
+        handles=handles[::-1], frameon=False, loc="outside right upper"
+    )
     return figure
 
 
