@@ -57,6 +57,7 @@ class Experiment:
         self.config = config
         self.rule = registry.make_rule(config.rule, problem.parameter_names)
         check_fit(self.rule, problem)
+        self._earlier_commands: list[str] = []
         if config.initial_optimizer is not None:
             self._start_from(config.initial_optimizer)
         self.trainer = meta_training.MetaTrainer(
@@ -160,7 +161,7 @@ class Experiment:
                 "runs": settings.evaluation_epochs,
             },
             "test": None,
-            "earlier_commands": _commands(self.config.initial_optimizer),
+            "earlier_commands": self._earlier_commands,
             "command": self.config.command,
             "versions": versions(),
         }
@@ -219,15 +220,11 @@ class Experiment:
         ours, theirs = self.rule.trainable_variables, source.trainable_variables
         for variable, value in zip(ours, theirs, strict=True):
             variable.assign(value)
-
-
-def _commands(optimizer: str | None) -> list[str]:
-    """Returns the commands that trained what training started from."""
-    if optimizer is None:
-        return []
-    metadata = metadata_lib.read(optimizer)
-    last = metadata.get("command")
-    return metadata.get("earlier_commands", []) + ([last] if last else [])
+        metadata = metadata_lib.read(optimizer)
+        last = metadata.get("command")
+        self._earlier_commands = metadata.get("earlier_commands", []) + (
+            [last] if last else []
+        )
 
 
 def check_fit(rule: rules.UpdateRule, problem: problems.Problem) -> None:
