@@ -79,7 +79,7 @@ def machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "processor": names[0] if names else platform.machine(),
         "versions": experiment.versions(),
-        "xla_flags": os.environ.get("XLA_FLAGS", ""),
+        "xla_flags": os.environ["XLA_FLAGS"],
         "peak_memory_gib": round(peak_memory_gib(), 3),
     }
 

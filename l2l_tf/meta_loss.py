@@ -6,6 +6,9 @@ import math
 
 import tensorflow as tf
 
+NAMED_WEIGHTS = ("constant", "rising", "last")
+"""Step weights that have a name."""
+
 
 def step_weights(weights: str | list[float], num_steps: int) -> tf.Tensor:
     """Returns the weights w_t of the losses of one unroll.
@@ -37,9 +40,9 @@ def step_weights(weights: str | list[float], num_steps: int) -> tf.Tensor:
         if 0 <= min(weights) and 0 < sum(weights) < math.inf:
             return tf.constant(weights, tf.float32)
     raise ValueError(
-        f"Step weights {weights!r} are not accepted; give 'constant', "
-        f"'rising', 'last' or {num_steps + 1} numbers of 0 or more, not all of "
-        "them 0."
+        f"Step weights {weights!r} are not accepted; give "
+        f"{', '.join(map(repr, NAMED_WEIGHTS))} or {num_steps + 1} numbers of "
+        "0 or more, not all of them 0."
     )
 
 

@@ -155,9 +155,16 @@ def draw(result: Mapping[str, Any]):
 
 
 def write(result: Mapping[str, Any], folder: str | os.PathLike) -> None:
-    """Writes a figure's PNG, JSON and Markdown table into a folder."""
+    """Writes a figure's PNG, JSON and Markdown table into a folder.
+
+    Args:
+        result: What `reproduce` returned; numbers are written to six digits.
+        folder: Where to write.
+    """
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    # What is drawn and tabulated is what the file holds.
+    result = json.loads(files.to_json(result), parse_float=_six_digits)
     name = result["figure"]
     plotting.save(draw(result), folder / f"{name}.png")
     # Curves would make thousands of lines.
@@ -165,6 +172,10 @@ def write(result: Mapping[str, Any], folder: str | os.PathLike) -> None:
     tables = [figure_report.table(result), figure_report.losses_table(result)]
     text = "\n\n".join(tables) + "\n"
     files.write_bytes(folder / f"{name}.md", text.encode())
+
+
+def _six_digits(number: str) -> float:
+    return float(f"{float(number):.6g}")
 
 
 def record(result: Mapping[str, Any]) -> None:

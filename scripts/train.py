@@ -186,12 +186,13 @@ def describe(saved):
     """
     from l2l_tf import experiment as experiment_lib
     from l2l_tf import experiment_config
+    from l2l_tf import meta_loss
     from l2l_tf import options
     from l2l_tf import settings as settings_lib
 
     name, problem_options = FLAGS.problem, FLAGS.problem_options
     settings = {key: FLAGS[key].value for key in _SETTINGS}
-    if settings["step_weights"] not in ("constant", "rising", "last"):
+    if settings["step_weights"] not in meta_loss.NAMED_WEIGHTS:
         weights = options.parse(
             f"w={settings['step_weights']}", "step_weights"
         )["w"]

@@ -10,10 +10,11 @@ import tensorflow as tf
 
 from l2l_tf import checks
 from l2l_tf.keras_optimizers import descent
+from l2l_tf.keras_optimizers import own_variables
 
 
 @keras.saving.register_keras_serializable(package="l2l_tf")
-class GuardedOptimizer(keras.optimizers.Optimizer):
+class GuardedOptimizer(own_variables.OwnVariables, keras.optimizers.Optimizer):
     """Trains with one optimizer, and on from its best point with another.
 
     The loss comes through `scale_loss`, which `fit` calls in each step; in a
@@ -203,16 +204,6 @@ class GuardedOptimizer(keras.optimizers.Optimizer):
         self._active().finalize_variable_values(var_list)
         # What a learned rule has to say is due after it handed over, too.
         getattr(self.optimizer, "report", lambda: None)()
-
-    def save_own_variables(self, store) -> None:
-        """See base class; Keras saves the two optimizers beside it."""
-        for index, variable in enumerate(self._variables):
-            store[str(index)] = variable.numpy()
-
-    def load_own_variables(self, store) -> None:
-        """See base class."""
-        for index, variable in enumerate(self._variables):
-            variable.assign(store[str(index)])
 
     def get_config(self) -> dict[str, Any]:
         """See base class."""

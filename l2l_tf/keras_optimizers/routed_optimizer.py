@@ -9,10 +9,13 @@ from typing import Any
 import keras
 
 from l2l_tf.keras_optimizers import guarded_optimizer
+from l2l_tf.keras_optimizers import own_variables
 
 
 @keras.saving.register_keras_serializable(package="l2l_tf")
-class RoutedOptimizer(keras.optimizers.MultiOptimizer):
+class RoutedOptimizer(
+    own_variables.OwnVariables, keras.optimizers.MultiOptimizer
+):
     """Keras's MultiOptimizer, with the first pattern that matches a path.
 
     Every variable must match a pattern. Further attributes and callbacks are
@@ -71,16 +74,6 @@ class RoutedOptimizer(keras.optimizers.MultiOptimizer):
             + getattr(optimizer, "describe", lambda o=optimizer: o.name)()
             for pattern, optimizer in self.routes.items()
         )
-
-    def save_own_variables(self, store) -> None:
-        """See base class; Keras saves the routes' optimizers beside it."""
-        for index, variable in enumerate(self._variables):
-            store[str(index)] = variable.numpy()
-
-    def load_own_variables(self, store) -> None:
-        """See base class."""
-        for index, variable in enumerate(self._variables):
-            variable.assign(store[str(index)])
 
     def get_config(self) -> dict[str, Any]:
         """See base class."""
