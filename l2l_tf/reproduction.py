@@ -163,10 +163,10 @@ def write(result: Mapping[str, Any], folder: str | os.PathLike) -> None:
     """
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    # What is drawn and tabulated is what the file holds.
-    result = json.loads(files.to_json(result), parse_float=_six_digits)
     name = result["figure"]
     plotting.save(draw(result), folder / f"{name}.png")
+    # Tables show what the file holds, which has null for what is no number.
+    result = json.loads(files.to_json(result), parse_float=_six_digits)
     # Curves would make thousands of lines.
     files.write_json(folder / f"{name}.json", result, indent=None)
     tables = [figure_report.table(result), figure_report.losses_table(result)]
