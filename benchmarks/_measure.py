@@ -68,7 +68,7 @@ def print_table(
 
 def machine() -> dict[str, Any]:
     """Returns what the figures depend on, and this process's peak memory."""
-    from l2l_tf import experiment
+    from l2l_tf.meta_training import experiment
 
     names = [
         line.split(":")[1].strip()

@@ -108,7 +108,7 @@ def _final_loss(make_model, loss, data, optimizer, seed: int) -> float:
 def _cifar10():
     import keras
 
-    from l2l_tf import data
+    from l2l_tf.problems import datasets as data
 
     images = data.load("cifar10", FLAGS.data_dir).train
 

@@ -63,10 +63,10 @@ def _in_a_process(estimator: str, units: str) -> dict:
 def _measure_one(estimator: str, units: int) -> dict:
     import tensorflow as tf
 
-    from l2l_tf import meta_gradients
-    from l2l_tf import meta_loss
-    from l2l_tf import randomness
-    from l2l_tf import unroll
+    from l2l_tf.core import randomness
+    from l2l_tf.meta_gradients import estimators as meta_gradients
+    from l2l_tf.meta_gradients import meta_loss
+    from l2l_tf.meta_gradients import unroll
     from l2l_tf.problems import registry as problems
     from l2l_tf.rules import registry as rules
 

@@ -64,10 +64,10 @@ def _meta_training(problem, rule, large: bool):
     """Returns functions of a run's index, each one epoch."""
     import tensorflow as tf
 
-    from l2l_tf import meta_gradients
-    from l2l_tf import meta_loss
-    from l2l_tf import randomness
-    from l2l_tf import unroll
+    from l2l_tf.core import randomness
+    from l2l_tf.meta_gradients import estimators as meta_gradients
+    from l2l_tf.meta_gradients import meta_loss
+    from l2l_tf.meta_gradients import unroll
 
     weights = meta_loss.step_weights("constant", _UNROLL_LENGTH)
 
@@ -102,7 +102,7 @@ def _meta_training(problem, rule, large: bool):
 
 def _evaluation(problem, rule):
     """Returns functions of a run's index, each one learning curve."""
-    from l2l_tf import evaluation
+    from l2l_tf.evaluation import learning_curves as evaluation
 
     def record(jit_compile):
         recorder = evaluation.Recorder(
@@ -118,8 +118,8 @@ def _sonnet_rule():
     import sonnet as snt
     import tensorflow as tf
 
-    from l2l_tf import preprocessing
     from l2l_tf.rules import base
+    from l2l_tf.rules.learned import preprocessing
 
     class SonnetRule(base.UpdateRule):
         def __init__(self):

@@ -33,7 +33,7 @@ def main(argv: list[str]) -> None:
     del argv
     import numpy as np
 
-    from l2l_tf import data
+    from l2l_tf.problems import datasets as data
 
     images = data.load("mnist", FLAGS.data_dir).train
     inputs = images.images.reshape(len(images.labels), -1) * images.scale

@@ -12,7 +12,7 @@ _EXPORTS = {
     "from_keras": "l2l_tf.problems.keras_model",
     "make_problem": "l2l_tf.problems.registry",
     "make_rule": "l2l_tf.rules.registry",
-    "meta_train": "l2l_tf.experiment",
+    "meta_train": "l2l_tf.meta_training.experiment",
 }
 
 __all__ = list(_EXPORTS)

@@ -33,10 +33,10 @@ def run(main: Callable[[list[str]], None]) -> None:
         _quiet()
         import tensorflow as tf
 
-        from l2l_tf import compilation
-        from l2l_tf import data
-        from l2l_tf import meta_training
-        from l2l_tf import metadata as metadata_lib
+        from l2l_tf.core import compilation
+        from l2l_tf.meta_training import trainer as meta_training
+        from l2l_tf.problems import datasets as data
+        from l2l_tf.saving import metadata as metadata_lib
 
         expected = (
             UsageError,
@@ -98,7 +98,7 @@ def build_problem(
     if data_dir:
         # Reaches the parts of an ensemble, too.
         os.environ["TFDS_DATA_DIR"] = data_dir
-    from l2l_tf import options as options_lib
+    from l2l_tf.core import options as options_lib
     from l2l_tf.problems import registry
 
     parsed = options

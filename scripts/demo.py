@@ -37,8 +37,8 @@ def main(argv: list[str]) -> None:
 
 def _meta_train(save_path: pathlib.Path) -> pathlib.Path:
     print("1. Meta-training an LSTM on random quadratic functions", flush=True)
-    from l2l_tf import experiment
     from l2l_tf import make_problem
+    from l2l_tf.meta_training import experiment
 
     return experiment.meta_train(
         make_problem("quadratic"),
@@ -59,11 +59,11 @@ def _compare(optimizer: pathlib.Path, plot: pathlib.Path) -> pathlib.Path:
         "hand-designed ones\n   at their best learning rates",
         flush=True,
     )
-    from l2l_tf import comparison
     from l2l_tf import make_problem
-    from l2l_tf import plotting
-    from l2l_tf import saved_optimizer
+    from l2l_tf.evaluation import comparison
+    from l2l_tf.evaluation import plotting
     from l2l_tf.rules import hand_designed
+    from l2l_tf.saving import saved_optimizer
 
     results = comparison.compare(
         make_problem("quadratic"),
@@ -89,8 +89,8 @@ def _train_in_keras(plot: pathlib.Path) -> pathlib.Path:
     import keras
 
     from l2l_tf import LearnedOptimizer
-    from l2l_tf import data
-    from l2l_tf import plotting
+    from l2l_tf.evaluation import plotting
+    from l2l_tf.problems import datasets as data
 
     digits = data.load("digits")
     optimizers = {'LearnedOptimizer("mnist")': LearnedOptimizer("mnist")} | {

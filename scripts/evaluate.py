@@ -65,14 +65,14 @@ flags.DEFINE_string("plot_path", None, "Where to draw the learning curves.")
 def main(argv: list[str]) -> None:
     """Evaluates as the flags say."""
     del argv
-    from l2l_tf import comparison
-    from l2l_tf import experiment
-    from l2l_tf import files
-    from l2l_tf import metadata as metadata_lib
-    from l2l_tf import plotting
-    from l2l_tf import saved_optimizer
+    from l2l_tf.core import files
+    from l2l_tf.evaluation import comparison
+    from l2l_tf.evaluation import plotting
+    from l2l_tf.meta_training import experiment
     from l2l_tf.problems import base
     from l2l_tf.rules import hand_designed
+    from l2l_tf.saving import metadata as metadata_lib
+    from l2l_tf.saving import saved_optimizer
 
     command_line.checked(base.check_split, FLAGS.split)
     command_line.check_at_least(1, "num_epochs", "num_steps", "search_epochs")

@@ -30,8 +30,8 @@ flags.DEFINE_string("data_dir", None, "Folder of prepared TFDS data sets.")
 def main(argv: list[str]) -> None:
     """Exports as the flags say."""
     del argv
-    from l2l_tf import experiment as experiment_lib
-    from l2l_tf import experiment_config
+    from l2l_tf.meta_training import config as experiment_config
+    from l2l_tf.meta_training import experiment as experiment_lib
 
     for name in ("save_path", "path"):
         if FLAGS[name].value is None:

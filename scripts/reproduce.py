@@ -42,10 +42,10 @@ flags.DEFINE_string("data_dir", None, "Folder of prepared TFDS data sets.")
 def main(argv: list[str]) -> None:
     """Reproduces as the flags say."""
     del argv
-    from l2l_tf import figure_report
-    from l2l_tf import figures
-    from l2l_tf import files
-    from l2l_tf import reproduction
+    from l2l_tf.core import files
+    from l2l_tf.figures import catalogue as figures
+    from l2l_tf.figures import report as figure_report
+    from l2l_tf.figures import reproduction
 
     known = list(figures.FIGURES)
     if FLAGS.figure not in (*known, "all"):

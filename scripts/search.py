@@ -23,7 +23,7 @@ flags.DEFINE_float("highest_rate", 3e-2, "The greatest rate.")
 def main(argv: list[str]) -> None:
     """Searches as the flags say."""
     del argv
-    from l2l_tf import meta_search
+    from l2l_tf.meta_training import search as meta_search
 
     for name in ("learning_rate", "resume", "overwrite"):
         if FLAGS[name].present:

@@ -149,8 +149,8 @@ _SETTINGS = (
 def main(argv: list[str]) -> None:
     """Trains as the flags say."""
     del argv
-    from l2l_tf import experiment as experiment_lib
-    from l2l_tf import experiment_config
+    from l2l_tf.meta_training import config as experiment_config
+    from l2l_tf.meta_training import experiment as experiment_lib
 
     save_path = FLAGS.save_path or f"runs/{FLAGS.problem}"
     command_line.checked(
@@ -184,11 +184,11 @@ def describe(saved):
 
     On resuming, a flag that is not given keeps the value it had.
     """
-    from l2l_tf import experiment as experiment_lib
-    from l2l_tf import experiment_config
-    from l2l_tf import meta_loss
-    from l2l_tf import options
-    from l2l_tf import settings as settings_lib
+    from l2l_tf.core import options
+    from l2l_tf.meta_gradients import meta_loss
+    from l2l_tf.meta_training import config as experiment_config
+    from l2l_tf.meta_training import experiment as experiment_lib
+    from l2l_tf.meta_training import settings as settings_lib
 
     name, problem_options = FLAGS.problem, FLAGS.problem_options
     settings = {key: FLAGS[key].value for key in _SETTINGS}
@@ -234,7 +234,7 @@ def describe(saved):
 
 def _rule(problem) -> dict:
     """Returns the rule that the flags ask for, in what suits the problem."""
-    from l2l_tf import options
+    from l2l_tf.core import options
     from l2l_tf.rules import registry
 
     rule = command_line.checked(

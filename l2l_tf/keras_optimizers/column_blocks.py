@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-from l2l_tf.rules import columns
+from l2l_tf.rules.learned import columns
 
 BLOCK = 2**20
 """Columns per block: a step's temporary tensors are that wide at most."""

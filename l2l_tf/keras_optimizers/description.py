@@ -16,7 +16,7 @@ def describe(name: str, metadata: Mapping[str, Any], num_state: int) -> str:
 
     Args:
         name: What the user calls it.
-        metadata: What `l2l_tf.metadata.read` returned.
+        metadata: What `l2l_tf.saving.metadata.read` returned.
         num_state: Numbers of state per column.
     """
     rule = metadata["rule"]

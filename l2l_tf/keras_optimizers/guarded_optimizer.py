@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from l2l_tf import checks
+from l2l_tf.core import checks
 from l2l_tf.keras_optimizers import descent
 from l2l_tf.keras_optimizers import own_variables
 

@@ -10,15 +10,15 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from l2l_tf import metadata as metadata_lib
-from l2l_tf import saved_optimizer
 from l2l_tf.keras_optimizers import column_blocks
 from l2l_tf.keras_optimizers import description
 from l2l_tf.keras_optimizers import diagnostics as diagnostics_lib
 from l2l_tf.keras_optimizers import guarded_optimizer
 from l2l_tf.keras_optimizers import memory
 from l2l_tf.keras_optimizers import routed_optimizer
-from l2l_tf.rules import columns
+from l2l_tf.rules.learned import columns
+from l2l_tf.saving import metadata as metadata_lib
+from l2l_tf.saving import saved_optimizer
 
 _STATE_DTYPES = (None, "float32", "bfloat16", "float64")
 _NONFINITE = ("skip", "raise")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from l2l_tf import checks
+from l2l_tf.core import checks
 from l2l_tf.keras_optimizers import learned_optimizer
 
 _LARGE = 0.95

@@ -1,1 +1,1 @@
-"""Optimizee problems: distributions of functions to optimize."""
+"""What is optimized: distributions of functions f(theta), with their data."""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from l2l_tf import checks
-from l2l_tf import randomness
+from l2l_tf.core import checks
+from l2l_tf.core import randomness
 from l2l_tf.problems import base
 
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import sonnet as snt
 import tensorflow as tf
 
-from l2l_tf import checks
-from l2l_tf import data
-from l2l_tf import randomness
+from l2l_tf.core import checks
+from l2l_tf.core import randomness
 from l2l_tf.problems import base
+from l2l_tf.problems import datasets as data
 from l2l_tf.problems import initial_values as initial_values_lib
 
 NAMED_DATASETS = ("digits", "mnist", "fashion_mnist")
@@ -47,7 +47,7 @@ class ImageClassification(base.Problem):
         """Creates the problem and loads its data.
 
         Args:
-            dataset: The data set, see `l2l_tf.data.load`.
+            dataset: The data set, see `l2l_tf.problems.datasets.load`.
             split: The part of the data from which minibatches come.
             hidden_layers: Units of each hidden layer.
             activation: One of `ACTIVATIONS`.

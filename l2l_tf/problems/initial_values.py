@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 import sonnet as snt
 import tensorflow as tf
 
-from l2l_tf import checks
-from l2l_tf import randomness
+from l2l_tf.core import checks
+from l2l_tf.core import randomness
 
 InitialValues = str | float | Sequence[float]
 """How to draw a network's theta_0.

@@ -10,8 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from l2l_tf import checks
-from l2l_tf import randomness
+from l2l_tf.core import checks
+from l2l_tf.core import randomness
 from l2l_tf.problems import base
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from l2l_tf import checks
-from l2l_tf import randomness
+from l2l_tf.core import checks
+from l2l_tf.core import randomness
 from l2l_tf.problems import base
 
 _SAMPLERS = {

@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from l2l_tf import checks
+from l2l_tf.core import checks
 from l2l_tf.problems import base
 
 

@@ -1,1 +1,1 @@
-"""Update rules: (gradients, state) -> (updates, state)."""
+"""How it is optimized: (gradients, state) -> (updates, state)."""

@@ -8,8 +8,8 @@ from typing import Any
 
 from l2l_tf.rules import base
 from l2l_tf.rules import hand_designed
-from l2l_tf.rules import learned
 from l2l_tf.rules import routed
+from l2l_tf.rules.learned import deep_lstm_rules as learned
 
 LEARNED: dict[str, type[learned.DeepLSTMRule]] = {
     "coordinatewise": learned.CoordinatewiseDeepLSTM,

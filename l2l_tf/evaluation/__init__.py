@@ -1,0 +1,1 @@
+"""Learning curves, baselines at their searched rates, comparisons, plots."""

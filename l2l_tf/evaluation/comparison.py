@@ -1,0 +1,121 @@
+"""A learned optimizer beside hand-designed ones at their searched rates."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from l2l_tf.evaluation import learning_curves as evaluation
+from l2l_tf.evaluation import rate_search
+from l2l_tf.problems import base as problems
+from l2l_tf.rules import base as rules
+
+LEARNED = "L2L"
+
+_log = logging.getLogger(__name__)
+
+
+def compare(
+    problem: problems.Problem,
+    split: str,
+    num_steps: int,
+    num_runs: int,
+    seed: int,
+    learned: Mapping[str, rules.UpdateRule] | None = None,
+    baselines: Sequence[str] = (),
+    learning_rates: Mapping[str, float] | None = None,
+    search_runs: int = 10,
+    jit_compile: bool = True,
+) -> dict[str, Any]:
+    """Records paired runs of several optimizers.
+
+    Source: Andrychowicz et al. 2016, section 3.
+
+    Args:
+        problem: The problem.
+        split: The split from which the runs are drawn.
+        num_steps: Updates per run.
+        num_runs: Runs of every optimizer, the same ones.
+        seed: Seed of the runs.
+        learned: Learned rules by the name to list them under; the main one
+            is called `LEARNED`.
+        baselines: Names of hand-designed rules.
+        learning_rates: Rates of baselines; those not listed are searched.
+        search_runs: Validation runs per rate of a search.
+        jit_compile: Whether XLA compiles the runs of the learned rule.
+
+    Returns:
+        What can be written as JSON: `problem`, `split`, `num_steps`,
+        `num_epochs` (the number of runs), `seed` and, for each optimizer by
+        name, `l2l_tf.evaluation.learning_curves.summarize`.
+    """
+    results: dict[str, Any] = {}
+    for name, rule in (learned or {}).items():
+        recorder = evaluation.Recorder(
+            lambda rate, rule=rule: rule,
+            problem.with_split(split),
+            num_steps,
+            jit_compile,
+        )
+        results[name] = evaluation.summarize(
+            recorder.curves(seed, num_runs), None
+        )
+    for name in baselines:
+        baseline = rate_search.Baseline(name, problem, num_steps)
+        rate = (learning_rates or {}).get(name)
+        if rate is None:
+            found = baseline.search_learning_rate(seed, search_runs)
+            rate = found.learning_rate
+            if found.at_edge:
+                _log.warning(
+                    "The best learning rate of %s, %g, lies at the edge of "
+                    "the searched range of %g to %g: a better one may lie "
+                    "beyond.",
+                    name,
+                    rate,
+                    rate_search.GRID[0],
+                    rate_search.GRID[-1],
+                )
+        curves = baseline.curves(split, seed, num_runs, rate)
+        results[name] = evaluation.summarize(curves, rate)
+    return {
+        "problem": problem.name,
+        "split": split,
+        "num_steps": num_steps,
+        "num_epochs": num_runs,
+        "seed": seed,
+        "optimizers": results,
+    }
+
+
+def table(comparison: Mapping[str, Any]) -> str:
+    """Returns a comparison as a table for people to read.
+
+    Args:
+        comparison: What `compare` returned.
+
+    Returns:
+        Lines of text, the best final loss first.
+    """
+    optimizers = comparison["optimizers"]
+    last = comparison["num_steps"]
+    fifth = last // 5
+    lines = [
+        f"{'optimizer':<10} {'rate':>8} {f'step {fifth}':>10} "
+        f"{f'step {last}':>10} {'+-':>9} {'mean':>10}"
+    ]
+    for name in sorted(optimizers, key=lambda n: _order(optimizers[n])):
+        result = optimizers[name]
+        rate = result["learning_rate"]
+        lines.append(
+            f"{name:<10} {'' if rate is None else f'{rate:.3g}':>8} "
+            f"{result['mean'][fifth]:>10.4g} {result['final']:>10.4g} "
+            f"{result['final_sem']:>9.2g} {result['mean_over_steps']:>10.4g}"
+        )
+    return "\n".join(lines)
+
+
+def _order(result: Mapping[str, Any]) -> float:
+    final = result["final"]
+    return final if final == final else float("inf")

@@ -1,0 +1,1 @@
+"""dL/dphi: the unroll, the meta-loss, and one estimator in each file."""

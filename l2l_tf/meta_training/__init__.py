@@ -1,0 +1,1 @@
+"""Gradient descent on phi: trainer, experiments in folders, recipes, search."""

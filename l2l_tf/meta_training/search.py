@@ -1,0 +1,163 @@
+"""The paper's random search of the meta learning rate.
+
+save_path/search.json     what is searched
+save_path/trial-000/      an experiment for each trial, and its trial.json
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import pathlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from l2l_tf.core import checks
+from l2l_tf.core import files
+from l2l_tf.meta_training import config as config_lib
+from l2l_tf.meta_training import experiment as experiment_lib
+from l2l_tf.meta_training import trainer as meta_training
+from l2l_tf.problems import base as problems
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """One meta-training of a search.
+
+    Attributes:
+        index: Its number.
+        learning_rate: Adam's learning rate on phi.
+        loss: The best validation loss; infinite if there was none.
+        epoch: The epoch of that loss.
+        optimizer: The exported optimizer; None if there is none.
+    """
+
+    index: int
+    learning_rate: float
+    loss: float
+    epoch: int
+    optimizer: str | None
+
+
+def learning_rates(
+    num_trials: int, lowest: float, highest: float, seed: int
+) -> list[float]:
+    """Draws rates log-uniformly; a longer list begins with a shorter one.
+
+    Raises:
+        ValueError: If the bounds are no range of positive numbers.
+    """
+    checks.integer("num_trials", num_trials)
+    checks.number("lowest_rate", lowest, 0.0, above=True)
+    checks.number("highest_rate", highest, lowest)
+    draws = np.random.default_rng(seed).uniform(size=num_trials)
+    low, high = math.log(lowest), math.log(highest)
+    return [float(np.exp(low + (high - low) * draw)) for draw in draws]
+
+
+def search(
+    save_path: str | os.PathLike,
+    problem: problems.Problem,
+    config: config_lib.Config,
+    num_trials: int,
+    lowest: float,
+    highest: float,
+) -> Iterator[Trial]:
+    """Meta-trains once for each rate; continues where it was interrupted.
+
+    Source: Andrychowicz et al. 2016, section 3.
+
+    Args:
+        save_path: The folder.
+        problem: The problem.
+        config: How to train; its learning rate is replaced.
+        num_trials: Number of rates.
+        lowest: The least rate.
+        highest: The greatest rate.
+
+    Yields:
+        Each trial when it is done, or at once if it was done before.
+
+    Raises:
+        ValueError: If the folder holds another search.
+    """
+    rates = learning_rates(num_trials, lowest, highest, config.settings.seed)
+    path = pathlib.Path(save_path).expanduser()
+    _claim(path, {"range": [lowest, highest], **_plain(config)})
+    for index, rate in enumerate(rates):
+        folder = path / f"trial-{index:03d}"
+        file = folder / "trial.json"
+        if not file.is_file():
+            settings = dataclasses.replace(config.settings, learning_rate=rate)
+            trial = _run(
+                index,
+                experiment_lib.Experiment(
+                    folder,
+                    problem,
+                    dataclasses.replace(config, settings=settings),
+                ),
+            )
+            files.write_json(file, dataclasses.asdict(trial))
+        values = json.loads(file.read_text())
+        if values["loss"] is None:
+            values["loss"] = math.inf  # for which JSON has no number
+        yield Trial(**values)
+
+
+def table(trials: Sequence[Trial]) -> str:
+    """Returns the trials as a table, the best first."""
+    lines = [f"{'trial':>5} {'rate':>9} {'loss':>9} {'epoch':>6}"]
+    for trial in sorted(trials, key=lambda trial: trial.loss):
+        lines.append(
+            f"{trial.index:>5} {trial.learning_rate:>9.3g} "
+            f"{trial.loss:>9.4g} {trial.epoch:>6}"
+        )
+    return "\n".join(lines)
+
+
+def _run(index: int, experiment: experiment_lib.Experiment) -> Trial:
+    optimizer = None
+    try:
+        optimizer = str(experiment_lib.run(experiment))
+    except meta_training.MetaTrainingError as error:
+        # A rate that is too high is a result of the search.
+        print(f"Trial {index} failed: {error}")
+    progress = experiment.trainer.progress
+    return Trial(
+        index,
+        experiment.config.settings.learning_rate,
+        # What failed has no optimizer, however good it was before.
+        math.inf if optimizer is None else float(progress.best_loss),
+        int(progress.best_epoch),
+        optimizer,
+    )
+
+
+def _plain(config: config_lib.Config) -> dict[str, Any]:
+    values = config.to_json()
+    values.pop("command")
+    values["settings"].pop("learning_rate")
+    return values
+
+
+def _claim(path: pathlib.Path, description: dict[str, Any]) -> None:
+    """Notes what is searched, or makes sure that it is the same."""
+    file = path / "search.json"
+    description = json.loads(json.dumps(description))
+    if not file.is_file():
+        if path.exists() and any(path.iterdir()):
+            raise ValueError(
+                f"--save_path={str(path)!r} holds something else than a "
+                "search; choose another path."
+            )
+        path.mkdir(parents=True, exist_ok=True)
+        files.write_json(file, description)
+    elif json.loads(file.read_text()) != description:
+        raise ValueError(
+            f"{file} describes another search; a search is continued with the "
+            "settings that it began with, or begun in another --save_path."
+        )

@@ -1,0 +1,279 @@
+"""Meta-training: gradient descent on the weights of an update rule."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from l2l_tf.core import compilation
+from l2l_tf.core import randomness
+from l2l_tf.evaluation import learning_curves as evaluation
+from l2l_tf.meta_gradients import estimators as meta_gradients
+from l2l_tf.meta_gradients import meta_loss
+from l2l_tf.meta_gradients import unroll as unroll_lib
+from l2l_tf.meta_training import meta_optimizer
+from l2l_tf.meta_training import settings as settings_lib
+from l2l_tf.problems import base as problems
+from l2l_tf.rules import base as rules
+
+
+class MetaTrainingError(RuntimeError):
+    """Meta-training cannot go on."""
+
+
+class Progress(tf.Module):
+    """Where training stands: everything that phi and Adam do not hold."""
+
+    def __init__(self, phi: list[tf.Variable]):
+        """Starts at epoch 0 with no best yet."""
+        super().__init__()
+
+        def variable(value, dtype):
+            return tf.Variable(value, trainable=False, dtype=dtype)
+
+        self.epoch = variable(0, tf.int64)
+        self.best_loss = variable(math.inf, tf.float64)
+        self.best_epoch = variable(0, tf.int64)
+        self.evaluations_since_best = variable(0, tf.int64)
+        self.best_phi = [variable(v, v.dtype) for v in phi]
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What happened in one epoch.
+
+    Attributes:
+        epoch: Epochs done.
+        meta_loss: Weighted mean of the run's losses, sum w_t f / sum w_t.
+        gradient_norm: Mean norm of the epoch's meta-gradients.
+        learning_rate: Adam's learning rate.
+        skipped: Updates skipped so far, in all.
+        validation: Validation's learning curves, where there was one: shape
+            [curves, num_steps + 1].
+        validation_loss: Their mean loss over the last tenth of the steps.
+        final_loss: Their mean of f(theta_T).
+        is_best: Whether this is the best phi so far.
+    """
+
+    epoch: int
+    meta_loss: float
+    gradient_norm: float
+    learning_rate: float
+    skipped: int
+    validation: np.ndarray | None = None
+    validation_loss: float | None = None
+    final_loss: float | None = None
+    is_best: bool = False
+
+
+class MetaTrainer:
+    """Trains a rule on a problem by truncated backpropagation through time.
+
+    Every draw depends on the seed and the epoch's number alone, and all that
+    changes is in variables (`checkpointable`), so that a run that is
+    restored continues exactly as if it had never stopped.
+
+    Source: Andrychowicz et al. 2016, sections 2 and 3.
+    """
+
+    def __init__(
+        self,
+        rule: rules.UpdateRule,
+        problem: problems.Problem,
+        settings: settings_lib.Settings,
+    ):
+        """Prepares training.
+
+        Args:
+            rule: The rule to train; its weights are changed.
+            problem: The problem; trained on its train split, validated on
+                its validation split.
+            settings: How to train.
+
+        Raises:
+            ValueError: If the rule has nothing to train.
+        """
+        self._phi = list(rule.trainable_variables)
+        if not self._phi:
+            raise ValueError(
+                f"The rule {rule.config()} has no weights to train; choose a "
+                "learned rule, such as 'coordinatewise'."
+            )
+        self.rule = rule
+        self.problem = problem.with_split("train")
+        self.settings = settings
+        self.meta_optimizer = meta_optimizer.MetaOptimizer(
+            self._phi, settings.gradient_clip_norm
+        )
+        self.progress = Progress(self._phi)
+        self._weights = meta_loss.step_weights(
+            settings.step_weights, settings.unroll_length
+        )
+        self._validation = evaluation.Recorder(
+            lambda rate: rule,
+            problem.with_split("validation"),
+            settings.num_steps,
+            # Not where only validation would ask XLA, after many epochs.
+            settings.jit_compile and settings.uses_replay,
+        )
+        # Traced once each, however many optimizees a meta-step has.
+        self._start = tf.function(
+            lambda seed: unroll_lib.start(rule, self.problem, seed)
+        )
+        self._meta_gradient = tf.function(self._estimate)
+        self._meta_step = tf.function(self._take_meta_step)
+        self._epoch = tf.function(self._run_epoch)
+
+    def checkpointable(self) -> dict[str, Any]:
+        """Returns all that a checkpoint has to hold, by name."""
+        return {
+            "phi": self._phi,
+            "meta_optimizer": self.meta_optimizer,
+            "progress": self.progress,
+        }
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether all epochs are done or patience has run out."""
+        patience = self.settings.patience
+        return int(self.progress.epoch) >= self.settings.num_epochs or (
+            patience is not None
+            and int(self.progress.evaluations_since_best) >= patience
+        )
+
+    def train(self) -> Iterator[Report]:
+        """Trains until finished, epoch by epoch.
+
+        Yields:
+            A report after each epoch, with all variables up to date.
+
+        Raises:
+            MetaTrainingError: If too many updates in a row were skipped.
+            CompilationError: If XLA cannot compile the problem.
+        """
+        while not self.is_finished:
+            yield self._train_epoch()
+
+    def restore_best(self) -> None:
+        """Sets phi to the best values found by validation.
+
+        Raises:
+            MetaTrainingError: If no validation had a finite loss.
+        """
+        if math.isinf(float(self.progress.best_loss)):
+            raise MetaTrainingError(
+                "No validation gave a finite loss, so there is no best rule. "
+                "Train longer, or with a smaller --learning_rate or a "
+                "--gradient_clip_norm."
+            )
+        for variable, best in zip(
+            self._phi, self.progress.best_phi, strict=True
+        ):
+            variable.assign(best)
+
+    def _train_epoch(self) -> Report:
+        settings = self.settings
+        epoch = int(self.progress.epoch)
+        rate = tf.constant(settings.learning_rate_at(epoch), tf.float32)
+        seeds = [
+            randomness.run_seed(
+                settings.seed, "train", epoch * settings.batch_size + index
+            )
+            for index in range(settings.batch_size)
+        ]
+        with compilation.explained(settings.jit_compile):
+            losses, norms = self._epoch(seeds, rate)
+        self._check_skips()
+        epoch += 1
+        report = Report(
+            epoch=epoch,
+            meta_loss=float(np.mean(losses) / np.sum(self._weights)),
+            gradient_norm=float(np.mean(norms)),
+            learning_rate=float(rate),
+            skipped=int(self.meta_optimizer.skipped),
+        )
+        if epoch % settings.evaluation_period == 0 or (
+            epoch == settings.num_epochs
+        ):
+            report = self._validate(report)
+        self.progress.epoch.assign(epoch)
+        return report
+
+    def _run_epoch(
+        self, seeds: list[tf.Tensor], rate: tf.Tensor
+    ) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
+        runs = [self._start(seed) for seed in seeds]
+        losses, norms = [], []
+        for _ in range(self.settings.num_steps // self.settings.unroll_length):
+            loss, norm, runs = self._meta_step(runs, rate)
+            losses.append(loss)
+            norms.append(norm)
+        return losses, norms
+
+    def _estimate(self, run: unroll_lib.Run) -> meta_gradients.MetaGradient:
+        settings = self.settings
+        arguments = self.rule, self.problem, run, self._weights
+        if settings.uses_replay:
+            return meta_gradients.replay(
+                *arguments, settings.coordinate_fraction, settings.jit_compile
+            )
+        return meta_gradients.autodiff(*arguments, settings.second_derivatives)
+
+    def _take_meta_step(
+        self, runs: list[unroll_lib.Run], rate: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, list[unroll_lib.Run]]:
+        results: list[meta_gradients.MetaGradient] = []
+        for run in runs:
+            # One after the other: side by side they would need the memory of
+            # all at once.
+            with tf.control_dependencies([r.loss for r in results[-1:]]):
+                results.append(self._meta_gradient(run))
+        loss = tf.add_n([result.loss for result in results]) / len(runs)
+        gradients = [
+            tf.add_n(parts) / len(runs)
+            for parts in zip(*(r.gradients for r in results), strict=True)
+        ]
+        norm = self.meta_optimizer.apply(loss, gradients, rate)
+        return loss, norm, [result.run for result in results]
+
+    def _validate(self, report: Report) -> Report:
+        curves = self._validation.curves(
+            self.settings.seed, self.settings.evaluation_epochs
+        )
+        loss = evaluation.late_loss(curves)
+        progress = self.progress
+        is_best = loss < float(progress.best_loss)
+        if is_best:
+            progress.best_loss.assign(loss)
+            progress.best_epoch.assign(report.epoch)
+            progress.evaluations_since_best.assign(0)
+            for best, variable in zip(
+                progress.best_phi, self._phi, strict=True
+            ):
+                best.assign(variable)
+        else:
+            progress.evaluations_since_best.assign_add(1)
+        return dataclasses.replace(
+            report,
+            validation=curves,
+            validation_loss=loss,
+            final_loss=float(np.mean(curves[:, -1])),
+            is_best=is_best,
+        )
+
+    def _check_skips(self) -> None:
+        skips = int(self.meta_optimizer.skipped_in_a_row)
+        if skips >= self.settings.max_skips_in_a_row:
+            raise MetaTrainingError(
+                f"The meta-loss or its gradient was not finite in the last "
+                f"{skips} meta-steps, so training was stopped; phi holds its "
+                "last finite values. scripts/export.py exports the best rule "
+                "so far, if there was a validation. Try a smaller "
+                "--learning_rate, a --gradient_clip_norm, or a rule with a "
+                "smaller scale."
+            )

@@ -1,0 +1,1 @@
+"""Update rules with weights phi: a small network on every column."""

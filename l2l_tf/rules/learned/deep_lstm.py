@@ -1,0 +1,162 @@
+"""The deep LSTM that all learned rules share, as a pure function and a module.
+
+Tensors hold one column per sequence (a coordinate, a kernel or a vector), so
+that a gate is one contiguous block of memory however many columns there are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import sonnet as snt
+import tensorflow as tf
+
+from l2l_tf.core import randomness
+
+Initializer = str | float
+"""`"default"`, `"zeros"`, or the standard deviation of a Gaussian."""
+
+
+def lstm_step(
+    inputs: tf.Tensor,
+    hidden: tf.Tensor,
+    cell: tf.Tensor,
+    weights: tf.Tensor,
+    bias: tf.Tensor,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Advances one LSTM layer by one step.
+
+        i, f, o, g = split(W [x; h] + b)
+        c' = sigmoid(f) * c + sigmoid(i) * tanh(g)
+        h' = sigmoid(o) * tanh(c')
+
+    Source: Hochreiter and Schmidhuber 1997; Gers et al. 2000 (forget gate);
+    a forget bias of 1, as in Sonnet's `LSTM`, is the start of b.
+
+    Args:
+        inputs: Shape [input_size, columns].
+        hidden: Shape [hidden_size, columns].
+        cell: Shape [hidden_size, columns].
+        weights: Shape [4 * hidden_size, input_size + hidden_size].
+        bias: Shape [4 * hidden_size, 1]; the forget bias is part of it.
+
+    Returns:
+        The next hidden and cell state.
+    """
+    gates = tf.matmul(weights, tf.concat([inputs, hidden], axis=0)) + bias
+    i, f, o, g = tf.split(gates, 4, axis=0)
+    cell = tf.sigmoid(f) * cell + tf.sigmoid(i) * tf.tanh(g)
+    return tf.sigmoid(o) * tf.tanh(cell), cell
+
+
+class DeepLSTM(snt.Module):
+    """A stack of LSTM layers and a linear layer, applied to every column.
+
+    With no layers it is the linear layer alone.
+
+    Source: Andrychowicz et al. 2016, section 2.1.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        output_size: int,
+        layers: Sequence[int],
+        initializer: Initializer = "default",
+        seed: int = 0,
+        dtype: tf.DType = tf.float32,
+        name: str | None = None,
+    ):
+        """Creates the weights.
+
+        Args:
+            input_size: Features per column.
+            output_size: Outputs per column.
+            layers: Hidden units of each LSTM layer, from the bottom.
+            initializer: `"default"` draws weights from a Gaussian of standard
+                deviation 1 / sqrt(fan-in), cut at two deviations; a number
+                draws all weights from a Gaussian of that deviation;
+                `"zeros"` sets them to zero. Biases start at zero, the forget
+                gate's at one.
+            seed: Seed of the draw.
+            dtype: Type of weights, state and arithmetic.
+            name: The module's name.
+        """
+        super().__init__(name=name)
+        self.layers = tuple(layers)
+        self.dtype = dtype
+        self.weights, self.biases = [], []
+        stream = randomness.stream(tf.constant([seed, 0]), "rule")
+        size = input_size
+        for index, units in enumerate((*self.layers, output_size)):
+            is_lstm = index < len(self.layers)
+            shape = [4 * units, size + units] if is_lstm else [units, size]
+            bias = tf.zeros([shape[0], 1], dtype)
+            if is_lstm:
+                bias += tf.repeat(tf.constant([0, 1, 0, 0], dtype), units)[
+                    :, tf.newaxis
+                ]
+            label = f"lstm_{index}" if is_lstm else "linear"
+            draw = _draw(initializer, shape, randomness.fold_in(stream, index))
+            self.weights.append(
+                tf.Variable(tf.cast(draw, dtype), name=f"{label}_w")
+            )
+            self.biases.append(tf.Variable(bias, name=f"{label}_b"))
+            size = units
+
+    def initial_state(self, num_columns: int | tf.Tensor) -> list[tf.Tensor]:
+        """Returns zeros: hidden and cell state of each layer in turn.
+
+        Args:
+            num_columns: Number of columns.
+
+        Returns:
+            Tensors of shape [hidden_size, num_columns], two for each layer.
+        """
+        return [
+            tf.zeros(tf.stack([units, num_columns]), self.dtype)
+            for units in self.layers
+            for _ in ("hidden", "cell")
+        ]
+
+    def __call__(
+        self, features: tf.Tensor, state: Sequence[tf.Tensor]
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """Advances all columns by one step.
+
+        Args:
+            features: Shape [input_size, columns].
+            state: As `initial_state` returns it.
+
+        Returns:
+            Outputs of shape [output_size, columns], and the next state.
+        """
+        next_state = []
+        for index in range(len(self.layers)):
+            hidden, cell = lstm_step(
+                features,
+                *state[2 * index : 2 * index + 2],
+                self.weights[index],
+                self.biases[index],
+            )
+            next_state += [hidden, cell]
+            features = hidden
+        outputs = tf.matmul(self.weights[-1], features) + self.biases[-1]
+        return outputs, next_state
+
+
+def _draw(
+    initializer: Initializer, shape: Sequence[int], seed: tf.Tensor
+) -> tf.Tensor:
+    if initializer == "default":
+        scale = 1.0 / math.sqrt(shape[1])
+        return scale * tf.random.stateless_truncated_normal(shape, seed)
+    if initializer == "zeros":
+        return tf.zeros(shape)
+    if isinstance(initializer, (int, float)) and initializer >= 0:
+        return float(initializer) * tf.random.stateless_normal(shape, seed)
+    raise ValueError(
+        f"Unknown initializer {initializer!r}; accepted: 'default', 'zeros' "
+        "or the standard deviation of a Gaussian, a number of 0 or more."
+    )

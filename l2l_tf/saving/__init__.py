@@ -1,0 +1,1 @@
+"""Trained rules in folders: export, checks of what was written, loading."""

@@ -1,0 +1,48 @@
+"""Tests of l2l_tf/core/checks.py."""
+
+import math
+
+import pytest
+
+from l2l_tf.core import checks
+
+
+@pytest.mark.parametrize("value", [1, 2.0, 10**9])
+def test_integer_is_accepted(value):
+    accepted = checks.integer("n", value)
+    assert accepted == value and isinstance(accepted, int)
+
+
+@pytest.mark.parametrize("value", [0, 1.5, "3", None, True, math.nan, [1]])
+def test_what_is_no_positive_integer_is_refused(value):
+    with pytest.raises(ValueError, match="n must be an integer of 1") as error:
+        checks.integer("n", value)
+    assert repr(value) in str(error.value)
+
+
+def test_integers_are_a_list_of_the_right_length():
+    assert checks.integers("n", (3, 2.0)) == [3, 2]
+    assert checks.integers("n", []) == []
+    for value in (3, "34", [1, 0], [1, "a"], None):
+        with pytest.raises(ValueError, match="n must be a list of positive"):
+            checks.integers("n", value)
+    with pytest.raises(ValueError, match=r"a list of 2 .*\[1\]"):
+        checks.integers("n", [1], length=2)
+
+
+def test_number_obeys_its_bounds():
+    assert checks.number("x", -2) == -2
+    assert checks.number("x", 0.0, minimum=0.0) == 0.0
+    for value in ("a", None, math.inf, math.nan, True, [1.0]):
+        with pytest.raises(ValueError, match="x must be a number; received"):
+            checks.number("x", value)
+    with pytest.raises(ValueError, match="of 0 or more; received -1"):
+        checks.number("x", -1, minimum=0.0)
+    with pytest.raises(ValueError, match="above 0; received 0"):
+        checks.number("x", 0, minimum=0.0, above=True)
+
+
+def test_only_floating_types_are_accepted():
+    assert checks.floating_dtype("dtype", "float64") == "float64"
+    with pytest.raises(ValueError, match="dtype.*float32.*'int32'"):
+        checks.floating_dtype("dtype", "int32")

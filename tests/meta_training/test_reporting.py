@@ -1,0 +1,91 @@
+"""Tests of l2l_tf/meta_training/reporting.py."""
+
+import io
+
+import numpy as np
+import tensorflow as tf
+
+from l2l_tf.meta_training import reporting
+from l2l_tf.meta_training import trainer as meta_training
+
+PLAIN = meta_training.Report(
+    epoch=2,
+    meta_loss=0.5,
+    gradient_norm=3.0,
+    learning_rate=0.01,
+    skipped=1,
+)
+VALIDATED = meta_training.Report(
+    epoch=4,
+    meta_loss=0.25,
+    gradient_norm=2.0,
+    learning_rate=0.005,
+    skipped=1,
+    validation=np.ones([3, 5]),
+    validation_loss=0.125,
+    final_loss=0.0625,
+    is_best=True,
+)
+
+
+class _Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_without_a_terminal_there_are_plain_lines():
+    stream = io.StringIO()
+    reporter = reporting.ConsoleReporter(10, 2, stream=stream)
+    reporter.epoch(PLAIN)
+    reporter.epoch(VALIDATED)
+    reporter.close()
+    lines = stream.getvalue().splitlines()
+    assert lines[0].startswith("epoch 2/10: meta-loss 0.5")
+    assert "skipped updates 1" in lines[0] and "left" in lines[0]
+    assert "validation loss 0.125" in lines[1] and "best" in lines[1]
+    assert lines[2].startswith("epoch 4/10: meta-loss 0.375")
+    assert "\r" not in stream.getvalue()
+
+
+def test_lines_come_once_per_period():
+    stream = io.StringIO()
+    reporter = reporting.ConsoleReporter(10, 4, stream=stream)
+    reporter.epoch(PLAIN)
+    assert stream.getvalue() == ""
+
+
+def test_on_a_terminal_there_is_a_bar_with_all_that_matters():
+    stream = _Terminal()
+    reporter = reporting.ConsoleReporter(10, 2, first_epoch=2, stream=stream)
+    reporter.epoch(VALIDATED)
+    reporter.close()
+    text = stream.getvalue()
+    assert "meta-loss 0.25" in text and "validation 0.125" in text
+    assert "3/10" in text and "skipped 1" in text
+
+
+def test_tensorboard_gets_scalars_and_an_image(tmp_path):
+    from tensorboard.backend.event_processing import event_accumulator
+
+    reporter = reporting.TensorBoardReporter(tmp_path)
+    reporter.epoch(PLAIN)
+    reporter.epoch(VALIDATED)
+    reporter.close()
+    events = event_accumulator.EventAccumulator(str(tmp_path))
+    events.Reload()
+
+    def values(tag):
+        return {
+            event.step: float(tf.make_ndarray(event.tensor_proto))
+            for event in events.Tensors(tag)
+        }
+
+    assert values("training/meta_loss") == {2: 0.5, 4: 0.25}
+    assert values("training/gradient_norm") == {2: 3.0, 4: 2.0}
+    assert values("training/skipped_updates") == {2: 1.0, 4: 1.0}
+    assert values("validation/loss") == {4: 0.125}
+    assert values("validation/final_loss") == {4: 0.0625}
+    (image,) = events.Tensors("validation/learning_curves")
+    width, height, png = tf.make_ndarray(image.tensor_proto)
+    assert (int(width), int(height)) == (840, 540)
+    assert png.startswith(b"\x89PNG")

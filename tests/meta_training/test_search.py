@@ -1,0 +1,122 @@
+"""Tests of l2l_tf/meta_training/search.py."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+from l2l_tf.meta_training import config as experiment_config
+from l2l_tf.meta_training import experiment
+from l2l_tf.meta_training import search as meta_search
+from l2l_tf.meta_training import settings
+from l2l_tf.problems import quadratic
+
+_PROBLEM = quadratic.Quadratic(num_functions=2, num_dims=2)
+
+
+def _config(**changes):
+    return experiment_config.Config(
+        _PROBLEM.config(),
+        experiment.complete_rule({"layers": [2]}, _PROBLEM),
+        settings.Settings(
+            **{
+                "num_epochs": 2,
+                "num_steps": 4,
+                "unroll_length": 2,
+                "evaluation_period": 1,
+                "evaluation_epochs": 1,
+                **changes,
+            }
+        ),
+    )
+
+
+def _search(path, num_trials=2, bounds=(1e-3, 1e-1), **changes):
+    return list(
+        meta_search.search(
+            path, _PROBLEM, _config(**changes), num_trials, *bounds
+        )
+    )
+
+
+def test_rates_are_log_uniform_and_a_longer_list_begins_the_same():
+    rates = meta_search.learning_rates(2000, 1e-4, 1e-1, 3)
+    assert rates[:5] == meta_search.learning_rates(5, 1e-4, 1e-1, 3)
+    assert min(rates) >= 1e-4 and max(rates) <= 1e-1
+    exponents = np.log10(rates)
+    thirds, _ = np.histogram(exponents, bins=[-4, -3, -2, -1])
+    assert np.all(np.abs(thirds - 2000 / 3) < 100)
+
+
+@pytest.mark.parametrize(
+    "arguments", [(0, 0.1, 0.2), (2, 0.0, 0.1), (2, 0.2, 0.1), (2, 0.1, None)]
+)
+def test_other_ranges_are_refused(arguments):
+    with pytest.raises(ValueError):
+        meta_search.learning_rates(*arguments, 0)
+
+
+def test_each_trial_is_an_experiment_at_its_rate(tmp_path):
+    trials = _search(tmp_path / "s")
+    rates = meta_search.learning_rates(2, 1e-3, 1e-1, 0)
+    assert [trial.learning_rate for trial in trials] == rates
+    for trial in trials:
+        folder = tmp_path / "s" / f"trial-{trial.index:03d}"
+        config = experiment_config.read_config(folder)
+        assert config.settings.learning_rate == trial.learning_rate
+        assert trial.optimizer == str(folder / "optimizer")
+        assert math.isfinite(trial.loss) and trial.epoch in (1, 2)
+    table = meta_search.table(trials).splitlines()
+    losses = [float(line.split()[2]) for line in table[1:]]
+    assert losses == sorted(losses) and len(losses) == 2
+
+
+def test_a_search_that_was_interrupted_continues(tmp_path, monkeypatch):
+    whole = _search(tmp_path / "whole", 3)
+    path = tmp_path / "s"
+    _search(path, 1)
+    # Stopped within its second trial, after the first epoch.
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            experiment.Experiment,
+            "export",
+            lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt),
+        )
+        with pytest.raises(KeyboardInterrupt):
+            _search(path, 2)
+    assert not (path / "trial-001" / "trial.json").exists()
+    resumed = _search(path, 3)
+    strip = lambda t: dataclasses.replace(t, optimizer=None)  # noqa: E731
+    assert list(map(strip, resumed)) == list(map(strip, whole))
+
+
+class _Broken(quadratic.Quadratic):
+    def loss(self, params, task, batch):
+        return super().loss(params, task, batch) * math.nan
+
+
+def test_a_trial_that_fails_is_a_result(tmp_path):
+    trials = list(
+        meta_search.search(
+            tmp_path / "s",
+            _Broken(num_functions=2, num_dims=2),
+            _config(max_skips_in_a_row=1),
+            2,
+            1e-3,
+            1e-1,
+        )
+    )
+    assert [trial.loss for trial in trials] == [math.inf] * 2
+    assert [trial.optimizer for trial in trials] == [None] * 2
+    assert "inf" in meta_search.table(trials)
+
+
+def test_another_search_is_not_continued(tmp_path):
+    _search(tmp_path / "s", 1)
+    with pytest.raises(ValueError, match="another search"):
+        _search(tmp_path / "s", 1, num_epochs=3)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "file").touch()
+    with pytest.raises(ValueError, match="something else"):
+        _search(tmp_path / "mine", 1)

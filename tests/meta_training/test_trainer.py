@@ -1,0 +1,243 @@
+"""Tests of l2l_tf/meta_training/trainer.py."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from l2l_tf.core import compilation
+from l2l_tf.core import randomness
+from l2l_tf.evaluation import learning_curves as evaluation
+from l2l_tf.meta_gradients import estimators as meta_gradients
+from l2l_tf.meta_gradients import unroll
+from l2l_tf.meta_training import settings as settings_lib
+from l2l_tf.meta_training import trainer as meta_training
+from l2l_tf.problems import quadratic
+from l2l_tf.problems import simple
+from l2l_tf.rules import registry
+
+SETTINGS = settings_lib.Settings(
+    num_epochs=4,
+    num_steps=6,
+    unroll_length=3,
+    learning_rate=0.01,
+    evaluation_period=2,
+    evaluation_epochs=2,
+)
+PROBLEM = quadratic.Quadratic(num_functions=3, num_dims=2)
+
+
+def _trainer(rule=None, problem=PROBLEM, **changes):
+    rule = rule or registry.make_rule({"layers": [3]})
+    settings = dataclasses.replace(SETTINGS, **changes)
+    return meta_training.MetaTrainer(rule, problem, settings)
+
+
+def _phi(trainer):
+    return [v.numpy() for v in trainer.rule.trainable_variables]
+
+
+class _Fragile(simple.Simple):
+    """Not finite on the validation split, or in training from a seed on."""
+
+    def __init__(self, broken_split):
+        super().__init__()
+        self.broken_split = broken_split
+
+    def loss(self, params, task, batch):
+        loss = super().loss(params, task, batch)
+        return loss * (math.nan if self.split == self.broken_split else 1.0)
+
+
+class _SometimesBroken(simple.Simple):
+    """Every run whose task's coin shows tails is not a number."""
+
+    def sample_task(self, seed):
+        return tf.random.stateless_uniform([], seed)
+
+    def loss(self, params, task, batch):
+        loss = super().loss(params, task, batch)
+        return tf.where(task < 0.5, math.nan, loss)
+
+
+def test_epoch_is_truncated_backpropagation_with_adam():
+    """Against a plain loop of unrolls with Keras's Adam."""
+    import keras
+
+    trainer = _trainer(batch_size=2)
+    rule = registry.make_rule({"layers": [3]})
+    adam = keras.optimizers.Adam(0.01, epsilon=1e-8)
+    phi = list(rule.trainable_variables)
+    adam.build(phi)
+    weights = tf.ones([4])
+    gradient = tf.function(
+        lambda run: meta_gradients.autodiff(rule, PROBLEM, run, weights)
+    )
+    for epoch in range(2):
+        runs = [
+            unroll.start(
+                rule, PROBLEM, randomness.run_seed(0, "train", 2 * epoch + i)
+            )
+            for i in range(2)
+        ]
+        for _ in range(2):
+            results = [gradient(run) for run in runs]
+            runs = [result.run for result in results]
+            mean = [
+                (a + b) / 2
+                for a, b in zip(*(r.gradients for r in results), strict=True)
+            ]
+            adam.apply(mean, phi)
+    reports = trainer.train()
+    next(reports), next(reports)
+    for ours, expected in zip(_phi(trainer), phi, strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_replay_and_autodiff_train_alike(batch_size):
+    trained = []
+    for changes in (
+        {"meta_gradient": "autodiff"},
+        {"meta_gradient": "replay"},
+        {"meta_gradient": "replay", "jit_compile": False},
+    ):
+        trainer = _trainer(batch_size=batch_size, **changes)
+        reports = list(trainer.train())
+        trained.append(
+            [
+                *_phi(trainer),
+                [report.meta_loss for report in reports],
+                # Adam would not notice a factor.
+                [report.gradient_norm for report in reports],
+            ]
+        )
+    for expected, *others in zip(*trained, strict=True):
+        for other in others:
+            np.testing.assert_allclose(other, expected, rtol=1e-3, atol=1e-5)
+
+
+def test_a_fraction_of_coordinates_trains_otherwise_but_repeatably():
+    phi = []
+    for fraction in (0.5, 0.5, 1.0):
+        trainer = _trainer(coordinate_fraction=fraction)
+        list(trainer.train())
+        phi.append(np.concatenate([np.ravel(v) for v in _phi(trainer)]))
+    np.testing.assert_array_equal(phi[0], phi[1])
+    assert not np.allclose(phi[0], phi[2])
+
+
+class _NotForXLA(simple.Simple):
+    def loss(self, params, task, batch):
+        zero = tf.numpy_function(lambda: np.float32(0.0), [], tf.float32)
+        zero.set_shape([])
+        return super().loss(params, task, batch) + zero
+
+
+def test_a_problem_that_xla_cannot_compile_says_what_to_do():
+    trainer = _trainer(problem=_NotForXLA())
+    with pytest.raises(
+        compilation.CompilationError, match="--nojit_compile.*PyFunc"
+    ):
+        next(trainer.train())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"jit_compile": False},
+        {"meta_gradient": "autodiff"},
+        {"second_derivatives": True},
+    ],
+)
+def test_such_a_problem_trains_where_xla_is_not_asked(changes):
+    trainer = _trainer(problem=_NotForXLA(), **changes)
+    assert len(list(trainer.train())) == 4
+
+
+def test_training_lowers_the_loss():
+    trainer = _trainer(num_epochs=60, num_steps=20, unroll_length=10)
+    losses = [report.meta_loss for report in trainer.train()]
+    assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:10])
+
+
+def test_best_phi_is_that_of_the_best_validation():
+    trainer = _trainer(num_epochs=12, learning_rate=0.3)
+    kept = {}
+    for report in trainer.train():
+        if report.validation is not None:
+            kept[report.validation_loss] = _phi(trainer)
+    best = min(kept)
+    assert len(kept) == 6 and float(trainer.progress.best_loss) == best
+    assert best != list(kept)[-1], "choose settings whose last is not best"
+    trainer.restore_best()
+    for ours, expected in zip(_phi(trainer), kept[best], strict=True):
+        np.testing.assert_array_equal(ours, expected)
+
+
+def test_validation_uses_fresh_functions_of_its_own_and_the_same_each_time():
+    trainer = _trainer(learning_rate=0.0)
+    validations = [
+        r.validation for r in trainer.train() if r.validation is not None
+    ]
+    np.testing.assert_array_equal(*validations)
+    recorder = evaluation.Recorder(
+        lambda _: trainer.rule, PROBLEM.with_split("train"), 6
+    )
+    assert not np.any(np.isin(recorder.curves(0, 8), validations[0][:, 0]))
+
+
+def test_last_epoch_is_validated_even_between_periods():
+    reports = list(_trainer(num_epochs=3).train())
+    validated = [r.epoch for r in reports if r.validation is not None]
+    assert validated == [2, 3]
+
+
+def test_patience_ends_training():
+    trainer = _trainer(
+        num_epochs=100, learning_rate=0.0, evaluation_period=1, patience=3
+    )
+    assert len(list(trainer.train())) == 4
+
+
+def test_meta_loss_that_is_not_finite_is_skipped_and_counted():
+    rule = registry.make_rule({"layers": [2]})
+    trainer = _trainer(rule, _SometimesBroken(), num_epochs=12)
+    before, skipped = _phi(trainer), 0
+    outcomes = set()
+    for report in trainer.train():
+        broken = math.isnan(report.meta_loss)
+        skipped += 2 * broken
+        outcomes.add(broken)
+        same = all(
+            np.array_equal(a, b)
+            for a, b in zip(before, _phi(trainer), strict=True)
+        )
+        assert same == broken and report.skipped == skipped
+        before = _phi(trainer)
+    assert outcomes == {True, False}
+
+
+def test_many_skips_in_a_row_end_training_with_an_explanation():
+    trainer = _trainer(
+        problem=_Fragile("train"), num_epochs=50, max_skips_in_a_row=6
+    )
+    before = _phi(trainer)
+    with pytest.raises(meta_training.MetaTrainingError, match="6 meta-steps"):
+        list(trainer.train())
+    for a, b in zip(before, _phi(trainer), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_validation_that_is_never_finite_leaves_no_best():
+    trainer = _trainer(problem=_Fragile("validation"))
+    list(trainer.train())
+    with pytest.raises(meta_training.MetaTrainingError, match="finite"):
+        trainer.restore_best()
+
+
+def test_rule_without_weights_is_refused():
+    with pytest.raises(ValueError, match="no weights"):
+        _trainer(registry.make_rule({"rule": "adam"}))

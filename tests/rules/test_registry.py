@@ -1,0 +1,104 @@
+"""Tests of l2l_tf/rules/registry.py."""
+
+import json
+
+import pytest
+
+from l2l_tf.rules import hand_designed
+from l2l_tf.rules import registry
+from l2l_tf.rules.learned import deep_lstm_rules as learned
+
+_ROUTED = {
+    "rule": "routed",
+    "routes": {
+        "kernel": {"rule": "coordinatewise", "layers": [3], "seed": 1},
+        ".*": {"rule": "adam", "learning_rate": 0.5},
+    },
+}
+_NAMES = ["kernel", "bias"]
+
+
+@pytest.mark.parametrize("name", hand_designed.RULES)
+def test_hand_designed_rules_are_rebuilt(name):
+    config = {"rule": name, "learning_rate": 0.5}
+    rule = registry.make_rule(config)
+    assert type(rule) is hand_designed.RULES[name]
+    assert config.items() <= rule.config().items()
+    again = registry.make_rule(json.loads(json.dumps(rule.config())))
+    assert again.config() == rule.config()
+
+
+def test_a_routed_rule_is_rebuilt():
+    config = registry.make_rule(_ROUTED, _NAMES).config()
+    assert list(config["routes"]) == ["kernel", ".*"]
+    again = registry.make_rule(json.loads(json.dumps(config)), _NAMES)
+    assert again.config() == config
+    lstm, adam = again.rules.values()
+    assert (lstm.config()["seed"], adam.config()["learning_rate"]) == (1, 0.5)
+
+
+def test_the_default_is_the_papers_coordinatewise_lstm():
+    rule = registry.make_rule({})
+    assert type(rule) is learned.CoordinatewiseDeepLSTM
+    config = rule.config()
+    assert config["layers"] == [20, 20]
+    assert config["preprocessing"] == "log_and_sign"
+    assert config["scale"] == 0.1
+
+
+def test_the_configuration_is_not_changed():
+    before = json.dumps(_ROUTED)
+    registry.make_rule(_ROUTED, _NAMES)
+    assert json.dumps(_ROUTED) == before
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"rule": "nope"}, "'nope'.*'adam'.*'coordinatewise'.*'routed'"),
+        ({"layer": [20]}, r"\['layer'\].*'coordinatewise'.*'layers'"),
+        ({"rule": "sgd", "momentum": 1}, r"\['momentum'\].*learning_rate"),
+        ({"rule": "routed", "route": {}}, r"\['route'\].*'routed'.*'routes'"),
+        ({"rule": "kernelwise"}, "'kernelwise'.*kernel_shape"),
+        ({"rule": "vectorwise"}, "'vectorwise'.*size"),
+        ({"rule": "kernelwise", "kernel_shape": [5]}, "kernel_shape"),
+        ({"rule": "kernelwise", "kernel_shape": [0, 3]}, "kernel_shape"),
+        ({"rule": "vectorwise", "size": 0}, "size"),
+        ({"rule": "vectorwise", "size": "a"}, "size.*'a'"),
+        ({"layers": [0]}, "layers"),
+        ({"layers": ["a"]}, "layers.*'a'"),
+        ({"scale": "a"}, "scale.*'a'"),
+        ({"dtype": "a"}, "'a'"),
+        ({"dtype": "int32"}, "int32"),
+        ({"seed": "a"}, "seed.*'a'"),
+        ({"initializer": "a"}, "initializer.*'a'"),
+        ({"preprocessing": "a"}, "preprocessing.*'a'"),
+        ({"preprocessing_options": {"q": 1}}, r"\['q'\].*'log_and_sign'.*'p'"),
+        ({"preprocessing_options": {"p": "a"}}, "p.*'a'"),
+        ({"preprocessing_options": {"p": 100}}, "p must be 80 at most.*100"),
+        ({"preprocessing_options": 5}, "preprocessing_options.*5"),
+        (
+            {"rule": "routed", "routes": {"a": {"rule": "routed"}}},
+            "cannot be routed themselves",
+        ),
+        ({"rule": "sgd", "learning_rate": "a"}, "learning_rate.*'a'"),
+        ({"rule": "routed", "routes": ["a"]}, "routes.*'a'"),
+        ({"rule": "routed", "routes": {"(": {}}}, r"'\('"),
+    ],
+    ids=str,
+)
+def test_bad_configurations_are_refused_in_one_line(config, message):
+    with pytest.raises(ValueError, match=message) as error:
+        registry.make_rule(config, _NAMES)
+    assert "\n" not in str(error.value)
+
+
+def test_errors_inside_a_routed_rule_surface():
+    routes = {"kernel": {"rule": "nope"}, ".*": {"rule": "sgd"}}
+    with pytest.raises(ValueError, match="'nope'"):
+        registry.make_rule({"rule": "routed", "routes": routes}, _NAMES)
+    with pytest.raises(ValueError, match=r"\['scale'\]"):
+        registry.make_rule(
+            {**_ROUTED, "routes": {"kernel": {}, "bias": {}, "scale": {}}},
+            _NAMES,
+        )

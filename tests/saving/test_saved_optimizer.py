@@ -1,0 +1,236 @@
+"""Tests of l2l_tf/saving/saved_optimizer.py."""
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from l2l_tf.evaluation import learning_curves as evaluation
+from l2l_tf.problems import registry as problems
+from l2l_tf.rules import registry
+from l2l_tf.saving import metadata as metadata_lib
+from l2l_tf.saving import saved_optimizer
+
+CONFIGS = {
+    "default": ({"rule": "coordinatewise"}, [[3, 4], [], [2, 1, 5]]),
+    "linear": ({"layers": [], "preprocessing": "clamp"}, [[3], [2, 2]]),
+    "smooth": ({"preprocessing": "log_and_sign_smooth"}, [[7]]),
+    "float64": ({"layers": [3], "dtype": "float64"}, [[4, 2]]),
+    "kernelwise": (
+        {"rule": "kernelwise", "kernel_shape": [3, 2]},
+        [[3, 2, 2, 4], [3, 2, 1, 1]],
+    ),
+    "vectorwise": (
+        {"rule": "vectorwise", "size": 5, "preprocessing": "rescale"},
+        [[7, 5], [5]],
+    ),
+}
+
+
+def _gradients(shapes, step):
+    return [
+        tf.random.stateless_normal(shape, [step, index])
+        for index, shape in enumerate(shapes)
+    ]
+
+
+def _assert_same(first, second, shapes, num_steps=4):
+    """Both rules give the same bits, eagerly and in a graph."""
+    params = [tf.zeros(shape) for shape in shapes]
+    for wrap in (lambda f: f, tf.function):
+        states = [first.initial_state(params), second.initial_state(params)]
+        calls = [
+            wrap(lambda g, s: first(g, s)),
+            wrap(lambda g, s: second(g, s)),
+        ]
+        for step in range(num_steps):
+            gradients = _gradients(shapes, step)
+            results = [
+                call(gradients, state)
+                for call, state in zip(calls, states, strict=True)
+            ]
+            states = [state for _, state in results]
+            for a, b in zip(*map(tf.nest.flatten, results), strict=True):
+                np.testing.assert_array_equal(a, b)
+        assert any(np.any(u != 0) for u in results[0][0])
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_restored_rule_gives_the_same_bits(name, tmp_path):
+    config, shapes = CONFIGS[name]
+    rule = registry.make_rule(config)
+    path = saved_optimizer.export(rule, tmp_path / "rule", {})
+    restored = saved_optimizer.load(path)
+    assert restored.config() == rule.config()
+    _assert_same(rule, restored, shapes)
+
+
+def test_routed_rule_is_restored_with_all_its_parts(tmp_path):
+    names = ["conv/w", "dense/w", "dense/b"]
+    rule = registry.make_rule(
+        {
+            "rule": "routed",
+            "routes": {
+                "conv": {"rule": "kernelwise", "kernel_shape": [2, 2]},
+                "dense/w": {"layers": [4]},
+                ".*": {"rule": "adam", "learning_rate": 0.1},
+            },
+        },
+        names,
+    )
+    path = saved_optimizer.export(rule, tmp_path / "rule", {})
+    restored = saved_optimizer.load(path, names)
+    _assert_same(rule, restored, [[2, 2, 1, 3], [4, 2], [3]])
+
+
+def test_tensorflow_alone_runs_it_for_any_number_of_coordinates(exported):
+    program = f"""
+import sys
+for name in ("sonnet", "keras", "l2l_tf", "tensorflow_datasets"):
+    sys.modules[name] = None
+import tensorflow as tf
+module = tf.saved_model.load({str(exported)!r})
+for n in (1, 3, 1000):
+    state = module.initial_state(n)
+    for _ in range(2):
+        updates, state = module.update(tf.ones([n]), state)
+    assert updates.shape == [n] and float(tf.reduce_max(abs(updates))) > 0
+    assert float(tf.math.reduce_std(updates)) < 1e-6
+print("done")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "done", done.stderr
+
+
+def test_metadata_is_kept_and_lists_every_file(exported):
+    metadata = json.loads((exported / "metadata.json").read_text())
+    assert metadata["problem"] == {"name": "none"}
+    assert metadata["rule"]["layers"] == [6, 5]
+    files = {
+        file.relative_to(exported).as_posix()
+        for file in exported.rglob("*")
+        if file.is_file()
+    }
+    assert set(metadata["files"]) == files - {"metadata.json"}
+
+
+@pytest.mark.parametrize("damage", ["change", "remove"])
+def test_damaged_file_is_refused(damage, exported, tmp_path):
+    copy = shutil.copytree(exported, tmp_path / "copy")
+    file = copy / "variables" / "variables.data-00000-of-00001"
+    if damage == "remove":
+        file.unlink()
+    else:
+        content = bytearray(file.read_bytes())
+        content[len(content) // 2] ^= 1
+        file.write_bytes(content)
+    with pytest.raises(metadata_lib.SavedOptimizerError, match="SHA-256"):
+        saved_optimizer.load(copy)
+
+
+def test_program_that_writes_files_is_refused(exported, tmp_path):
+    copy = shutil.copytree(exported, tmp_path / "copy")
+    module = tf.Module()
+    module.update = tf.function(
+        lambda: [tf.io.write_file("/dev/null", "x"), tf.ones([])][1],
+        input_signature=[],
+    )
+    tf.saved_model.save(module, str(tmp_path / "evil"))
+    shutil.copy(tmp_path / "evil" / "saved_model.pb", copy)
+    metadata = json.loads((copy / "metadata.json").read_text())
+    # Someone who changes a program can change its digest, too.
+    metadata["files"]["saved_model.pb"] = hashlib.sha256(
+        (copy / "saved_model.pb").read_bytes()
+    ).hexdigest()
+    (copy / "metadata.json").write_text(json.dumps(metadata))
+    with pytest.raises(metadata_lib.SavedOptimizerError, match="WriteFile"):
+        saved_optimizer.load(copy)
+
+
+def test_unknown_optimizer_is_refused_with_the_bundled_names():
+    with pytest.raises(metadata_lib.SavedOptimizerError) as error:
+        saved_optimizer.load("nonesuch")
+    for name in metadata_lib.bundled_names():
+        assert name in str(error.value)
+
+
+def test_other_format_version_is_refused(exported, tmp_path):
+    copy = shutil.copytree(exported, tmp_path / "copy")
+    metadata = json.loads((copy / "metadata.json").read_text())
+    metadata["format_version"] = 99
+    (copy / "metadata.json").write_text(json.dumps(metadata))
+    with pytest.raises(metadata_lib.SavedOptimizerError, match="99"):
+        saved_optimizer.load(copy)
+
+
+def test_existing_folder_is_replaced_only_when_asked(tmp_path):
+    first = registry.make_rule({"layers": [2]})
+    second = registry.make_rule({"layers": [3]})
+    path = saved_optimizer.export(first, tmp_path / "rule", {})
+    with pytest.raises(FileExistsError):
+        saved_optimizer.export(second, path, {})
+    assert saved_optimizer.load(path).config()["layers"] == [2]
+    saved_optimizer.export(second, path, {}, overwrite=True)
+    assert saved_optimizer.load(path).config()["layers"] == [3]
+    assert [p.name for p in tmp_path.iterdir()] == ["rule"]
+
+
+def test_folder_of_something_else_is_never_replaced(tmp_path):
+    rule = registry.make_rule({"layers": [2]})
+    (tmp_path / "thesis.tex").write_text("years of work")
+    for path in (tmp_path, tmp_path / "thesis.tex"):
+        with pytest.raises(FileExistsError, match="not a saved optimizer"):
+            saved_optimizer.export(rule, path, {}, overwrite=True)
+    assert (tmp_path / "thesis.tex").read_text() == "years of work"
+
+
+def test_failed_export_leaves_the_old_one(tmp_path):
+    rule = registry.make_rule({"layers": [2]})
+    path = saved_optimizer.export(rule, tmp_path / "rule", {})
+    with pytest.raises(TypeError):
+        saved_optimizer.export(rule, path, {"bad": object()}, overwrite=True)
+    assert saved_optimizer.load(path).config() == rule.config()
+    assert [p.name for p in tmp_path.iterdir()] == ["rule"]
+
+
+def test_hand_designed_rule_is_not_exported(tmp_path):
+    rule = registry.make_rule({"rule": "adam"})
+    with pytest.raises(ValueError, match="learned"):
+        saved_optimizer.export(rule, tmp_path / "rule", {})
+
+
+@pytest.mark.parametrize("name", metadata_lib.bundled_names())
+def test_bundled_optimizer_is_small_complete_and_says_how_it_was_made(name):
+    folder = metadata_lib.find(name)
+    size = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
+    assert size < 1_000_000
+    metadata = metadata_lib.read(name)
+    assert metadata["command"].startswith("python scripts/train.py")
+    assert {"adam", "sgd", "L2L"} <= set(metadata["test"]["optimizers"])
+    assert "tensorflow" in metadata["versions"]
+
+
+@pytest.mark.parametrize("name", metadata_lib.bundled_names())
+def test_bundled_optimizer_optimizes(name):
+    trained_on = metadata_lib.read(name)["problem"]
+    problem = (
+        problems.make_problem("quadratic", **trained_on["options"])
+        if trained_on["name"] == "quadratic"
+        else problems.make_problem("digits", split="test")
+    )
+    rule = saved_optimizer.load(name)
+    recorder = evaluation.Recorder(lambda rate: rule, problem, 100)
+    curves = recorder.curves(seed=0, num_runs=2)
+    assert curves[:, -1].mean() < 0.1 * curves[:, 0].mean()
+
+
+def test_the_three_promised_optimizers_are_bundled():
+    promised = {"quadratic", "digits", "mnist"}
+    assert promised <= set(metadata_lib.bundled_names())

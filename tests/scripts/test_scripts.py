@@ -1,0 +1,254 @@
+"""Tests of the scripts, as a user runs them."""
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SMALL = ["--problem_options=num_functions=2,num_dims=2", "--num_steps=4"]
+
+
+def _run(script, *flags, cwd=None):
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    return subprocess.run(
+        [sys.executable, str(ROOT / "scripts" / f"{script}.py"), *flags],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env=environment,
+    )
+
+
+def _assert_refused(done, *words):
+    """One line on standard error, no traceback, exit code 1."""
+    assert done.returncode == 1
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    for word in words:
+        assert word in done.stderr, done.stderr
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Returns the folder of a small experiment."""
+    folder = tmp_path_factory.mktemp("scripts") / "run"
+    done = _run(
+        "train",
+        "--problem=quadratic",
+        f"--save_path={folder}",
+        *SMALL,
+        "--unroll_length=2",
+        "--num_epochs=3",
+        "--evaluation_period=1",
+        "--evaluation_epochs=1",
+        "--log_period=1",
+        "--rule_options=layers=[3],preprocessing_options.p=5",
+        "--seed=3",
+        "--test_epochs=0",
+    )
+    assert done.returncode == 0, done.stderr
+    assert "epoch 3/3" in done.stdout and str(folder) in done.stdout
+    assert done.stderr == ""
+    return folder
+
+
+@pytest.mark.parametrize(
+    "script", ["train", "evaluate", "export", "reproduce", "search", "demo"]
+)
+def test_help_explains_every_flag(script):
+    done = _run(script, "--help")
+    text = (ROOT / "scripts" / f"{script}.py").read_text()
+    names = re.findall(r'flags\.DEFINE_\w+\(\s*"(\w+)"', text)
+    assert names
+    for name in names:
+        assert re.search(rf"--(\[no\])?{name}: \w+", done.stdout), name
+
+
+def test_train_writes_what_the_flags_say(trained):
+    config = json.loads((trained / "config.json").read_text())
+    assert config["rule"]["layers"] == [3]
+    assert config["rule"]["preprocessing_options"] == {"p": 5}
+    options = config["problem"]["options"]
+    assert options["num_functions"] == options["num_dims"] == 2
+    assert config["settings"]["seed"] == config["rule"]["seed"] == 3
+    metadata = json.loads((trained / "optimizer/metadata.json").read_text())
+    assert metadata["command"].startswith("python ")
+    assert "--problem=quadratic" in metadata["command"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--problem=nope"], ["nope", "quadratic", "mnist", "digits"]),
+        (["--num_epochs=many"], ["num_epochs", "many"]),
+        (["--num_epochs=0"], ["num_epochs", "0", "1 or more"]),
+        (["--problme=simple"], ["problme"]),
+        (["simple"], ["simple", "--name=value"]),
+        (["--problem_options=depth=3"], ["depth", "accepted"]),
+        (["--problem_options=[1"], ["problem_options", "[1"]),
+        (["--rule_options={1}"], ["rule_options", "JSON"]),
+        (["--rule_options=rule=newton"], ["newton", "coordinatewise"]),
+        (["--unroll_length=30"], ["multiple", "30"]),
+        (["--step_weights=first"], ["first", "constant", "last"]),
+        (["--learning_rate_schedule=step"], ["step", "cosine"]),
+        (["--resume", "--overwrite"], ["--resume", "--overwrite"]),
+        (["--test_epochs=-1"], ["test_epochs", "-1"]),
+        (["--step_weights=5"], ["5", "constant"]),
+        (["--gradient_clip_norm=nan"], ["gradient_clip_norm", "nan"]),
+        (["--coordinate_fraction=2"], ["coordinate_fraction", "2"]),
+        (
+            ["--meta_gradient=replay", "--second_derivatives"],
+            ["meta_gradient", "held constant", "autodiff"],
+        ),
+        (["--problem_options=name=x"], ["name", "accepted"]),
+        (["--problem_options=split=test"], ["split"]),
+        (["--rule_options=rule=[1]"], ["[1]", "accepted"]),
+        (["--rule_options=rule=adam"], ["adam", "no weights"]),
+        (["--rule_options=rule=vectorwise,size=7"], ["size 7", "()"]),
+    ],
+)
+def test_train_refuses_bad_flags_in_one_line(flags, words, tmp_path):
+    _assert_refused(_run("train", *flags, cwd=tmp_path), *words)
+    assert not list(tmp_path.iterdir())
+
+
+def test_train_refuses_a_save_path_that_exists(trained):
+    done = _run("train", f"--save_path={trained}")
+    _assert_refused(done, str(trained), "--resume", "--overwrite")
+
+
+def test_train_says_at_once_that_data_are_missing(tmp_path):
+    done = _run(
+        "train", "--problem=mnist", f"--data_dir={tmp_path}", cwd=tmp_path
+    )
+    if done.returncode:
+        _assert_refused(done, "TFDS_DATA_DIR", "--data_dir", "--problem=digits")
+
+
+def test_evaluate_prints_a_table_and_writes_json_and_plot(trained, tmp_path):
+    done = _run(
+        "evaluate",
+        "--problem=quadratic",
+        "--optimizer=L2L",
+        f"--path={trained / 'optimizer'}",
+        *SMALL,
+        "--num_epochs=3",
+        "--search_epochs=1",
+        "--compare=adam,sgd",
+        "--split=validation",
+        "--seed=5",
+        f"--json_path={tmp_path / 'out' / 'result.json'}",
+        f"--plot_path={tmp_path / 'out' / 'plot.png'}",
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^Log Mean Final Error: -?\d+\.\d\d$", done.stdout, re.M)
+    results = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert {k: v for k, v in results.items() if k != "optimizers"} == {
+        "problem": "quadratic",
+        "split": "validation",
+        "num_steps": 4,
+        "num_epochs": 3,
+        "seed": 5,
+    }
+    assert list(results["optimizers"]) == ["L2L", "adam", "sgd"]
+    for result in results["optimizers"].values():
+        assert set(result) == {
+            "learning_rate",
+            "mean",
+            "std",
+            "final",
+            "final_sem",
+            "late",
+            "late_sem",
+            "mean_over_steps",
+        }
+    assert (tmp_path / "out" / "plot.png").read_bytes()[1:4] == b"PNG"
+
+
+def test_evaluate_takes_a_hand_designed_optimizer_with_a_rate():
+    done = _run(
+        "evaluate",
+        "--problem=simple",
+        "--optimizer=Momentum",
+        "--learning_rate=0.05",
+        "--num_epochs=2",
+        "--num_steps=20",
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^momentum +0\.05 ", done.stdout, re.M)
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--optimizer=lion"], ["lion", "L2L", "adam", "rprop"]),
+        (["--optimizer=L2L"], ["--path", "quadratic"]),
+        (["--path=nonesuch"], ["nonesuch", "quadratic"]),
+        (["--optimizer=adam", "--compare=lion"], ["lion", "adam"]),
+        (["--optimizer=adam", "--split=dev"], ["dev", "validation"]),
+        (["--optimizer=adam", "--num_steps=0"], ["num_steps", "0"]),
+        (["--optimizer=adam", "--learning_rate=-1"], ["learning_rate", "-1"]),
+        (["--optimizer=adam", "--path=mnist"], ["--path", "L2L"]),
+        (["--path=mnist", "--learning_rate=1"], ["--learning_rate"]),
+        (["--optimizer=adam", "--json_path=/"], ["json_path", "folder"]),
+    ],
+)
+def test_evaluate_refuses_bad_flags_in_one_line(flags, words):
+    _assert_refused(_run("evaluate", *flags), *words)
+
+
+def test_export_writes_the_same_optimizer(trained, tmp_path):
+    path = tmp_path / "exported"
+    done = _run(
+        "export", f"--save_path={trained}", f"--path={path}", "--test_epochs=1"
+    )
+    assert done.returncode == 0, done.stderr
+    ours = json.loads((path / "metadata.json").read_text())
+    theirs = json.loads((trained / "optimizer/metadata.json").read_text())
+    assert ours["rule"] == theirs["rule"]
+    assert ours["command"] == theirs["command"]
+    assert ours["test"]["optimizers"]["adam"]["learning_rate"] > 0
+    again = _run("export", f"--save_path={trained}", f"--path={path}")
+    _assert_refused(again, str(path), "exists")
+
+
+def test_export_refuses_what_is_no_experiment(tmp_path):
+    _assert_refused(_run("export", "--path=x"), "--save_path")
+    done = _run("export", f"--save_path={tmp_path}", "--path=x", cwd=tmp_path)
+    _assert_refused(done, str(tmp_path), "no experiment")
+
+
+def test_search_tries_rates_and_continues(tmp_path):
+    flags = [
+        "--problem=quadratic",
+        *SMALL,
+        "--unroll_length=2",
+        "--num_epochs=2",
+        "--evaluation_period=1",
+        "--evaluation_epochs=1",
+        f"--save_path={tmp_path / 'search'}",
+    ]
+    first = _run("search", *flags, "--num_trials=1")
+    assert first.returncode == 0, first.stderr
+    second = _run("search", *flags, "--num_trials=2")
+    assert second.returncode == 0, second.stderr
+    assert second.stdout.count("Trained 2 epochs") == 1
+    assert "Best: rate" in second.stdout
+    _assert_refused(
+        _run("search", *flags, "--num_trials=2", "--unroll_length=4"),
+        "another search",
+    )
+    _assert_refused(_run("search", *flags, "--resume"), "--resume", "train.py")
+
+
+def test_reproduce_refuses_figures_that_there_are_not(tmp_path):
+    _assert_refused(
+        _run("reproduce", "--figure=cifar", f"--output_dir={tmp_path}"),
+        "cifar",
+        "quadratic",
+        "all",
+    )
