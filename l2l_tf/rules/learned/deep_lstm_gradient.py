@@ -26,7 +26,8 @@ def weights_gradient(
 ) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
     """Differentiates `sum_t <y_t, c_t>` with respect to weights and biases.
 
-    y_t are the outputs of a `DeepLSTM` whose state starts at `state`; nothing else depends on the weights.
+    y_t are the outputs of a `DeepLSTM` whose state starts at `state`; nothing
+    else depends on the weights.
 
     Source: Hochreiter and Schmidhuber 1997; backpropagation through time.
 
