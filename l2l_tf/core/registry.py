@@ -65,6 +65,11 @@ class Registry(Generic[T]):
         self._complete()
         return sorted(self._found)
 
+    def items(self) -> list[tuple[str, T]]:
+        """Returns names and what they stand for, as registered in order."""
+        self._complete()
+        return list(self._found.items())
+
     def get(self, name: Any) -> T:
         """Returns what is registered under a name.
 
