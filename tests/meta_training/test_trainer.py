@@ -10,7 +10,7 @@ import tensorflow as tf
 from l2l_tf.core import compilation
 from l2l_tf.core import randomness
 from l2l_tf.evaluation import learning_curves as evaluation
-from l2l_tf.meta_gradients import estimators as meta_gradients
+from l2l_tf.meta_gradients import registry as meta_gradients
 from l2l_tf.meta_gradients import unroll
 from l2l_tf.meta_training import settings as settings_lib
 from l2l_tf.meta_training import trainer as meta_training
@@ -66,14 +66,14 @@ def test_epoch_is_truncated_backpropagation_with_adam():
     """Against a plain loop of unrolls with Keras's Adam."""
     import keras
 
-    trainer = _trainer(batch_size=2)
+    trainer = _trainer(num_optimizees=2)
     rule = registry.make_rule({"layers": [3]})
     adam = keras.optimizers.Adam(0.01, epsilon=1e-8)
     phi = list(rule.trainable_variables)
     adam.build(phi)
     weights = tf.ones([4])
     gradient = tf.function(
-        lambda run: meta_gradients.autodiff(rule, PROBLEM, run, weights)
+        lambda run: meta_gradients.ESTIMATORS.build("autodiff", rule, PROBLEM, weights)(run, ())
     )
     for epoch in range(2):
         runs = [
@@ -96,15 +96,15 @@ def test_epoch_is_truncated_backpropagation_with_adam():
         np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("batch_size", [1, 3])
-def test_replay_and_autodiff_train_alike(batch_size):
+@pytest.mark.parametrize("num_optimizees", [1, 3])
+def test_replay_and_autodiff_train_alike(num_optimizees):
     trained = []
     for changes in (
         {"meta_gradient": "autodiff"},
         {"meta_gradient": "replay"},
         {"meta_gradient": "replay", "jit_compile": False},
     ):
-        trainer = _trainer(batch_size=batch_size, **changes)
+        trainer = _trainer(num_optimizees=num_optimizees, **changes)
         reports = list(trainer.train())
         trained.append(
             [
