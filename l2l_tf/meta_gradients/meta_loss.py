@@ -11,6 +11,7 @@ NAMES = ("constant", "rising", "last")
 """Step weights that have a name."""
 
 _TINY = float(np.finfo(np.float32).tiny)
+_HUGE = float(np.finfo(np.float32).max)
 
 
 def step_weights(choice: str | Sequence[float], num_steps: int) -> tf.Tensor:
@@ -40,7 +41,7 @@ def step_weights(choice: str | Sequence[float], num_steps: int) -> tf.Tensor:
         and len(choice) == num_steps + 1
         and all(isinstance(weight, (int, float)) for weight in choice)
     ):
-        if 0 <= min(choice) and _TINY <= sum(choice) <= tf.float32.max:
+        if 0 <= min(choice) and _TINY <= sum(choice) <= _HUGE:
             return tf.constant(choice, tf.float32)
     raise ValueError(
         f"Step weights {choice!r} are not accepted; give "

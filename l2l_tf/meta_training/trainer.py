@@ -23,7 +23,6 @@ from l2l_tf.meta_training import settings as settings_lib
 from l2l_tf.problems import base as problems
 from l2l_tf.rules import base as rules
 
-
 _Started = tuple[unroll_lib.Run, meta_gradients.Nest]
 """A run, and what the estimator carries along it."""
 

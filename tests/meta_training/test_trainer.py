@@ -73,7 +73,9 @@ def test_epoch_is_truncated_backpropagation_with_adam():
     adam.build(phi)
     weights = tf.ones([4])
     gradient = tf.function(
-        lambda run: meta_gradients.ESTIMATORS.build("autodiff", rule, PROBLEM, weights)(run, ())
+        lambda run: meta_gradients.ESTIMATORS.build(
+            "autodiff", rule, PROBLEM, weights
+        )(run, ())
     )
     for epoch in range(2):
         runs = [
