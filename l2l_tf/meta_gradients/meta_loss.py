@@ -60,8 +60,10 @@ def meta_loss(losses: tf.Tensor, step_weights: tf.Tensor) -> tf.Tensor:
         step_weights: The w_t, shape [steps].
 
     Returns:
-        A scalar.
+        A scalar; of float32 where losses have fewer digits.
     """
+    if losses.dtype.size < tf.float32.size:
+        losses = tf.cast(losses, tf.float32)
     functions = tf.range(1, tf.rank(losses))
     per_step = tf.reduce_mean(losses, axis=functions)
     return tf.reduce_sum(tf.cast(step_weights, losses.dtype) * per_step)

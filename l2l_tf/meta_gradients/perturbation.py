@@ -31,6 +31,37 @@ def draw(rule: rules.UpdateRule, seed: tf.Tensor) -> list[tf.Tensor]:
     ]
 
 
+def check(rule: rules.UpdateRule, params: Sequence[tf.Tensor]) -> None:
+    """Refuses a rule whose weights cannot be perturbed.
+
+    Args:
+        rule: The rule.
+        params: Parameters of the optimizee; only shapes and types matter.
+
+    Raises:
+        ValueError: If the rule cannot be copied, or if a copy would still read
+            the rule's own weights, as where a function's closure holds them.
+    """
+    copied = perturbed(
+        rule, [tf.zeros_like(v) for v in rule.trainable_variables], 1.0
+    )
+    read: list[tf.Variable] = []
+
+    def update(params):
+        with tf.GradientTape() as tape:
+            copied(params, copied.initial_state(params))
+        read.extend(tape.watched_variables())
+
+    # Traced, not run.
+    tf.function(update).get_concrete_function(params)
+    if read:
+        raise ValueError(
+            f"The weights {[variable.name for variable in read]} of the "
+            f"{type(rule).__name__} are read where they cannot be perturbed; "
+            "keep them as attributes of the rule or of modules in it."
+        )
+
+
 def perturbed(
     rule: rules.UpdateRule, noise: Sequence[tf.Tensor], scale: float
 ) -> rules.UpdateRule:
@@ -59,3 +90,7 @@ def perturbed(
             "Evolution strategies need a rule that copy.deepcopy can copy; "
             f"received a {type(rule).__name__}: {error}."
         ) from error
+
+
+def _phi(rule: rules.UpdateRule) -> tuple[tf.Variable, ...]:
+    return rule.trainable_variables

@@ -70,23 +70,41 @@ def test_noise_is_standard_normal_and_drawn_from_the_seed_alone():
     assert not np.allclose(again[0], other[0])
 
 
-class _Uncopied(base.UpdateRule):
-    def __init__(self):
+class _Scaled(base.UpdateRule):
+    """Multiplies gradients by what a function says."""
+
+    def __init__(self, make_function):
         super().__init__()
         self.rate = tf.Variable(0.1)
-        self.lines = (line for line in "generators are not copied")
+        self.function = make_function(self)
 
     def initial_state(self, params):
         return ()
 
     def __call__(self, gradients, state):
-        return [self.rate * g for g in gradients], state
+        return [self.function() * g for g in gradients], state
 
     def config(self):
-        return {"rule": "uncopied"}
+        return {"rule": "scaled"}
+
+    def read(self):
+        return self.rate
+
+
+def test_weights_that_a_method_reads_are_perturbed():
+    rule = _Scaled(lambda rule: rule.read)
+    perturbation.check(rule, _PARAMS)
+    other = perturbation.perturbed(rule, [tf.constant(2.0)], 0.1)
+    np.testing.assert_allclose(other([tf.ones([])], ())[0][0], 0.3)
+
+
+def test_weights_that_a_closure_reads_are_refused():
+    rule = _Scaled(lambda rule: lambda: 1.0 * rule.rate)
+    with pytest.raises(ValueError, match="_Scaled are read where they cannot"):
+        perturbation.check(rule, _PARAMS)
 
 
 def test_a_rule_that_cannot_be_copied_is_refused():
-    rule = _Uncopied()
-    with pytest.raises(ValueError, match="a _Uncopied: .*generator"):
-        perturbation.perturbed(rule, perturbation.draw(rule, _SEED), 0.1)
+    rule = _Scaled(lambda rule: (line for line in "generators"))
+    with pytest.raises(ValueError, match="a _Scaled: .*generator"):
+        perturbation.check(rule, _PARAMS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import types
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -62,17 +62,16 @@ class DeepLSTMRule(columns.ColumnwiseRule):
             )
         options = dict(options)
         self._preprocess = preprocessing_lib.get(preprocessing, **options)
-        # A proxy, since `tf.Module` would wrap a plain dict and its lists.
-        self._config = types.MappingProxyType(
-            {
-                "layers": layers,
-                "preprocessing": preprocessing,
-                "preprocessing_options": options,
-                "scale": scale,
-                "initializer": initializer,
-                "seed": seed,
-                "dtype": dtype,
-            }
+        # Made when asked for: `tf.Module` would wrap a dict and its lists.
+        self._config = functools.partial(
+            dict,
+            layers=layers,
+            preprocessing=preprocessing,
+            preprocessing_options=options,
+            scale=scale,
+            initializer=initializer,
+            seed=seed,
+            dtype=dtype,
         )
         self.scale = scale
         self.network = deep_lstm.DeepLSTM(
@@ -121,7 +120,7 @@ class DeepLSTMRule(columns.ColumnwiseRule):
 
     def config(self) -> dict[str, Any]:
         """See base class."""
-        return {**self.arrangement.config(), **self._config}
+        return {**self.arrangement.config(), **self._config()}
 
 
 class CoordinatewiseDeepLSTM(DeepLSTMRule):
