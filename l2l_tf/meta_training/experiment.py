@@ -33,7 +33,7 @@ from l2l_tf.rules import registry
 from l2l_tf.saving import metadata as metadata_lib
 from l2l_tf.saving import saved_optimizer
 
-BASELINES = tuple(hand_designed.RULES)
+BASELINES = tuple(hand_designed.names())
 
 _KEPT_CHECKPOINTS = 3
 _CHECKPOINT_SECONDS = 60.0
@@ -218,7 +218,7 @@ class Experiment:
         return results
 
     def _start_from(self, optimizer: str) -> None:
-        source = saved_optimizer.load(optimizer, self.problem.parameter_names)
+        source = saved_optimizer.load(optimizer)
         check_start(optimizer, source.config(), self.rule.config())
         ours, theirs = self.rule.trainable_variables, source.trainable_variables
         for variable, value in zip(ours, theirs, strict=True):
@@ -420,7 +420,7 @@ def _seeded(rule: Any, seed: int) -> Any:
         routes = {k: _seeded(v, seed) for k, v in rule["routes"].items()}
         return {**rule, "routes": routes}
     name = rule.get("rule", "coordinatewise")
-    if isinstance(name, str) and name in registry.LEARNED:
+    if name in registry.RULES and "seed" in registry.accepted_options(name):
         return {"seed": seed, **rule}
     return dict(rule)
 

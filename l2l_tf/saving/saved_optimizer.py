@@ -7,8 +7,6 @@ a routed rule holds one such folder for each of its learned rules.
 
 from __future__ import annotations
 
-import concurrent.futures
-import json
 import os
 import pathlib
 import shutil
@@ -16,12 +14,8 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import tensorflow as tf
-
 from l2l_tf.rules import base
-from l2l_tf.rules import hand_designed
-from l2l_tf.rules import routed
-from l2l_tf.rules.learned import columns
+from l2l_tf.rules import registry
 from l2l_tf.saving import graph_check
 from l2l_tf.saving import metadata as metadata_lib
 
@@ -77,7 +71,11 @@ def export(
     )
     try:
         temporary.chmod(0o755)
-        _save(rule, temporary)
+        if not rule.trainable_variables:
+            raise ValueError(
+                f"Only learned rules are exported; received {rule.config()}."
+            )
+        rule.save(temporary)
         metadata_lib.write(temporary, {"rule": rule.config(), **metadata})
         _replace(temporary, target)
     finally:
@@ -102,107 +100,15 @@ def load(
         SavedOptimizerError: If it is missing, damaged or not to be trusted.
     """
     folder = metadata_lib.find(path)
-    return _load(folder, metadata_lib.read(folder)["rule"], parameter_names)
-
-
-class RestoredRule(columns.ColumnwiseRule):
-    """A learned rule that runs the functions of a SavedModel."""
-
-    def __init__(self, folder: pathlib.Path, config: Mapping[str, Any]):
-        """Loads the SavedModel, if it does nothing but arithmetic."""
-        super().__init__(columns.make_arrangement(config), config["dtype"])
-        try:
-            graph_check.check(folder)
-        except ValueError as error:
-            raise metadata_lib.SavedOptimizerError(str(error)) from error
-        self._config_json = json.dumps(dict(config))
-        self._module = _load_outside_strategies(folder)
-        self.weights = self._module.weights
-
-    def initial_columns(self, num_columns: int | tf.Tensor) -> base.State:
-        """See base class."""
-        return self._module.initial_state(tf.cast(num_columns, tf.int32))
-
-    def update_columns(
-        self, gradients: tf.Tensor, state: base.State
-    ) -> tuple[tf.Tensor, base.State]:
-        """See base class."""
-        flat = self.arrangement.rows == 1
-        if flat:
-            gradients = gradients[0]
-        updates, state = self._module.update(gradients, list(state))
-        return (updates[tf.newaxis] if flat else updates), state
-
-    def config(self) -> dict[str, Any]:
-        """See base class."""
-        return json.loads(self._config_json)
-
-
-def _save(rule: base.UpdateRule, folder: pathlib.Path) -> None:
-    if isinstance(rule, routed.Routed):
-        for index, part in enumerate(rule.rules.values()):
-            if not isinstance(part, hand_designed.HandDesignedRule):
-                _save(part, _route_folder(folder, index))
-        return
-    if not isinstance(rule, columns.ColumnwiseRule):
-        raise ValueError(
-            f"Only learned rules are exported; received {rule.config()}."
-        )
-    rows = rule.arrangement.rows
-    state = tf.nest.map_structure(
-        lambda t: tf.TensorSpec([t.shape[0], None], t.dtype),
-        rule.initial_columns(1),
-    )
-
-    def update(gradients, state):
-        matrix = tf.reshape(gradients, [rows, -1])
-        updates, state = rule.update_columns(matrix, state)
-        return tf.reshape(updates, tf.shape(gradients)), state
-
-    shape = [None] if rows == 1 else [rows, None]
-    module = tf.Module()
-    module.weights = list(rule.trainable_variables)
-    module.initial_state = tf.function(
-        lambda num_columns: rule.initial_columns(num_columns),
-        input_signature=[tf.TensorSpec([], tf.int32, "num_columns")],
-    )
-    module.update = tf.function(
-        update,
-        input_signature=[tf.TensorSpec(shape, rule.dtype, "gradients"), state],
-    )
-    tf.saved_model.save(module, str(folder))
-
-
-def _load(
-    folder: pathlib.Path,
-    config: Mapping[str, Any],
-    parameter_names: Sequence[str],
-) -> base.UpdateRule:
-    name = config["rule"]
-    if name == "routed":
-        rules = {
-            pattern: _load(_route_folder(folder, index), part, ())
-            for index, (pattern, part) in enumerate(config["routes"].items())
-        }
-        return routed.Routed(rules, parameter_names)
-    if name in hand_designed.RULES:
-        options = {k: v for k, v in config.items() if k != "rule"}
-        return hand_designed.RULES[name](**options)
-    return RestoredRule(folder, config)
-
-
-def _load_outside_strategies(folder: pathlib.Path) -> tf.Module:
-    """Loads a SavedModel whose functions run in any context.
-
-    Loaded in a `tf.distribute` strategy's scope, it could be called by no
-    replica. A scope belongs to the thread that entered it.
-    """
-    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as pool:
-        return pool.submit(tf.saved_model.load, str(folder)).result()
-
-
-def _route_folder(folder: pathlib.Path, index: int) -> pathlib.Path:
-    return folder / "routes" / str(index)
+    config = metadata_lib.read(folder)["rule"]
+    rule = registry.make_rule(config, parameter_names or None)
+    try:
+        for model in folder.rglob("saved_model.pb"):
+            graph_check.check(model.parent)
+        rule.restore(folder)
+    except ValueError as error:
+        raise metadata_lib.SavedOptimizerError(str(error)) from error
+    return rule
 
 
 def _is_replaceable(target: pathlib.Path) -> bool:
