@@ -14,6 +14,8 @@ STAMP := $(VENV)/requirements.txt
 # There from the making of the environment to the end of its first install.
 INCOMPLETE := $(VENV)/incomplete
 
+RECIPES := $(notdir $(basename $(wildcard l2l_tf/meta_training/recipes/*.json)))
+
 SOURCES := $(wildcard l2l_tf scripts tests benchmarks .ci)
 
 # TensorFlow's start-up messages say nothing of interest.
@@ -56,6 +58,14 @@ check-build:  ## check the style of the Bazel files, where npm is installed
 	else \
 		$(BUILDIFIER) -lint=warn -mode=check BUILD MODULE.bazel; \
 	fi
+
+# Each continues where it was stopped.
+.PHONY: optimizers
+optimizers: venv  ## train all bundled optimizers anew into runs/, for hours
+	@for recipe in $(RECIPES); do \
+		$(VENV)/bin/python scripts/train.py --recipe=$$recipe --resume \
+			--save_path=runs/$$recipe $(ARGS) || exit; \
+	done
 
 .PHONY: tensorboard
 tensorboard: venv  ## watch the runs in runs/

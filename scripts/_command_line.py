@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 import pathlib
+import re
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,6 +21,12 @@ os.environ.setdefault("XLA_FLAGS", "--xla_cpu_prefer_vector_width=512")
 from absl import app  # noqa: E402
 from absl import flags  # noqa: E402
 from absl import logging as absl_logging  # noqa: E402
+
+# Flags that are defined here are those of the script that asks for them.
+flags.disclaim_key_flags()
+
+_LARGEST = 2**31 - 1
+_ALIASES: set[str] = set()
 
 
 class UsageError(Exception):
@@ -39,7 +47,6 @@ def run(main: Callable[[list[str]], None]) -> None:
         from l2l_tf.saving import metadata as metadata_lib
 
         expected = (
-            UsageError,
             OSError,
             tf.errors.OpError,
             compilation.CompilationError,
@@ -54,8 +61,10 @@ def run(main: Callable[[list[str]], None]) -> None:
                     "--name=value, see --help."
                 )
             main(argv)
-        except expected as error:
+        except UsageError as error:
             _fail(str(error))
+        except expected as error:
+            _fail(as_flags(str(error)))
         except KeyboardInterrupt:
             _fail("Interrupted; --resume continues a training.", code=130)
 
@@ -65,21 +74,128 @@ def run(main: Callable[[list[str]], None]) -> None:
 
 
 def checked(build: Callable, /, *args, **kwargs):
-    """Calls a function whose `ValueError`s are about the user's input."""
+    """Calls a function whose `ValueError`s are about the user's flags."""
+    try:
+        return build(*args, **kwargs)
+    except ValueError as error:
+        raise UsageError(as_flags(str(error))) from error
+
+
+def checked_options(build: Callable, /, *args, **kwargs):
+    """The same where they are about what a flag's text contains."""
     try:
         return build(*args, **kwargs)
     except ValueError as error:
         raise UsageError(str(error)) from error
 
 
+def as_flags(text: str) -> str:
+    """Says flags where the library says arguments.
+
+    `resume=True` becomes `--resume`, and `learning_rate` `--learning_rate`.
+    Plain words, such as seed, are meant only before an equals sign, and what
+    is quoted is a value.
+    """
+    return re.sub(
+        r"(?<![\w'\"./\[{-])(?P<name>\w+)(?P<value>=(True\b|False\b)?)?",
+        _as_flag,
+        text,
+    )
+
+
+def own_flags() -> list[str]:
+    """Returns the names of the script's flags, without older names."""
+    defined_by = flags.FLAGS.find_module_defining_flag
+    return [
+        name
+        for name in flags.FLAGS
+        if name not in _ALIASES and not defined_by(name).startswith("absl.")
+    ]
+
+
+def _as_flag(match: re.Match) -> str:
+    name, value = match["name"], match["value"]
+    if name not in own_flags() or not ("_" in name or value):
+        return match[0]
+    if value == "=False":
+        return f"--no{name}"
+    return f"--{name}{'=' if value == '=' else ''}"
+
+
+class _IntegerParser(flags.IntegerParser):
+    """Takes 100.0 for 100, as the settings do."""
+
+    def convert(self, argument: Any) -> int:
+        """See base class."""
+        try:
+            return super().convert(argument)
+        except ValueError:
+            if float(argument).is_integer():
+                return int(float(argument))
+            raise
+
+
+_PARSERS = {
+    "bool": flags.BooleanParser,
+    "float": flags.FloatParser,
+    "int": _IntegerParser,
+    "str": flags.ArgumentParser,
+}
+
+
+def define_settings() -> None:
+    """Makes a flag of every setting of meta-training."""
+    from l2l_tf.meta_training import settings
+
+    for field in dataclasses.fields(settings.Settings):
+        # A type such as `int | None`.
+        kind = field.type.split(" | ")[0]
+        flags.DEFINE(
+            _PARSERS[kind](),
+            field.name,
+            field.default,
+            field.metadata["help"],
+            serializer=flags.ArgumentSerializer(),
+            boolean=kind == "bool",
+        )
+        if field.metadata["alias"]:
+            define_alias(field.metadata["alias"], field.name)
+
+
+def define_alias(alias: str, name: str) -> None:
+    """Keeps an older name of a flag."""
+    flags.DEFINE_alias(alias, name)
+    _ALIASES.add(alias)
+
+
 def check_at_least(minimum: int, *names: str) -> None:
-    """Refuses flags that are below a minimum."""
+    """Refuses flags that are below a minimum, or too large for an int32."""
     for name in names:
         value = flags.FLAGS[name].value
         if value < minimum:
             raise UsageError(
                 f"--{name} must be at least {minimum}; received {value}."
             )
+        if value > _LARGEST:
+            raise UsageError(
+                f"--{name} must be at most {_LARGEST}; received {value}."
+            )
+
+
+def check_not_foreign(name: str) -> None:
+    """Refuses to import code because a file names it."""
+    if ":" in name:
+        raise UsageError(
+            f"The experiment is on a problem of your own, {name!r}; give "
+            f"--problem={name} again, since code that a folder names is not "
+            "imported by itself."
+        )
+
+
+def set_data_dir(data_dir: str | None) -> None:
+    """Makes `--data_dir` known to all that loads data."""
+    if data_dir:
+        os.environ["TFDS_DATA_DIR"] = data_dir
 
 
 def build_problem(

@@ -18,12 +18,19 @@ flags.DEFINE_string(
 )
 flags.DEFINE_string("path", None, "Folder to write the SavedModel to.")
 flags.DEFINE_bool("overwrite", False, "Replace the folder at --path.")
+flags.DEFINE_string(
+    "problem",
+    None,
+    "The problem of your own, package.module:function, that the experiment is "
+    "on; others are known from the folder.",
+)
 flags.DEFINE_integer(
-    "test_epochs",
+    "test_runs",
     20,
     "Test runs whose results beside the baselines' go into the metadata; 0 "
     "for none.",
 )
+command_line.define_alias("test_epochs", "test_runs")
 flags.DEFINE_string("data_dir", None, "Folder of prepared TFDS data sets.")
 
 
@@ -36,7 +43,7 @@ def main(argv: list[str]) -> None:
     for name in ("save_path", "path"):
         if FLAGS[name].value is None:
             raise command_line.UsageError(f"--{name} is needed, see --help.")
-    command_line.check_at_least(0, "test_epochs")
+    command_line.check_at_least(0, "test_runs")
     config = command_line.checked(
         experiment_config.read_config, FLAGS.save_path
     )
@@ -50,8 +57,16 @@ def main(argv: list[str]) -> None:
             "An experiment on a Keras model is exported from Python, by "
             "l2l_tf.meta_train(problem, save_path, resume=True, ...)."
         )
+    name = FLAGS.problem or config.problem["name"]
+    if name != config.problem["name"]:
+        raise command_line.UsageError(
+            f"--problem={name!r} is another problem than the experiment's, "
+            f"{config.problem['name']!r}."
+        )
+    if FLAGS.problem is None:
+        command_line.check_not_foreign(name)
     problem = command_line.build_problem(
-        config.problem["name"], config.problem["options"], FLAGS.data_dir
+        name, config.problem["options"], FLAGS.data_dir
     )
     experiment = command_line.checked(
         experiment_lib.Experiment, FLAGS.save_path, problem, config
@@ -63,7 +78,7 @@ def main(argv: list[str]) -> None:
         )
     exported = experiment.export(
         FLAGS.path,
-        test_runs=FLAGS.test_epochs,
+        test_runs=FLAGS.test_runs,
         overwrite=FLAGS.overwrite,
     )
     print(f"Optimizer: {exported}")

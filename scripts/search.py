@@ -25,11 +25,11 @@ def main(argv: list[str]) -> None:
     del argv
     from l2l_tf.meta_training import search as meta_search
 
-    for name in ("learning_rate", "resume", "overwrite"):
+    for name in ("learning_rate", "resume", "overwrite", "recipe"):
         if FLAGS[name].present:
             raise command_line.UsageError(
-                f"--{name} is for train.py; a search draws its rates and "
-                "always continues."
+                f"--{name} is for train.py; a search draws its rates, always "
+                "continues, and has one stage."
             )
     problem, config = train.describe(None)
     trials = []

@@ -8,6 +8,7 @@ stopped, or killed, continues with --resume and ends as if it had not been.
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 import sys
 
@@ -63,92 +64,40 @@ flags.DEFINE_string(
     "Start from this saved optimizer (a bundled name or a path) instead of "
     "fresh weights.",
 )
-flags.DEFINE_integer("num_epochs", 10_000, "Number of epochs.")
-flags.DEFINE_integer("log_period", 100, "Epochs between two log lines.")
-flags.DEFINE_integer(
-    "evaluation_period", 1_000, "Epochs between two validations."
-)
-flags.DEFINE_integer("evaluation_epochs", 20, "Runs per validation.")
-flags.DEFINE_integer("num_steps", 100, "Updates of the optimizee per epoch.")
-flags.DEFINE_integer(
-    "unroll_length", 20, "Updates per unroll; divides --num_steps."
-)
-flags.DEFINE_float("learning_rate", 0.001, "Adam's learning rate on phi.")
 flags.DEFINE_string(
-    "learning_rate_schedule",
-    "constant",
-    "constant, or cosine: decay to zero at the last epoch.",
-)
-flags.DEFINE_float(
-    "gradient_clip_norm", None, "Greatest norm of the meta-gradient."
-)
-flags.DEFINE_bool(
-    "second_derivatives",
-    False,
-    "Differentiate through the optimizee's gradients.",
-)
-flags.DEFINE_string(
-    "meta_gradient",
+    "recipe",
     None,
-    "replay (exact, faster, less memory) or autodiff. Default: replay, and "
-    "autodiff with --second_derivatives.",
+    "Train in the stages of a recipe: the name of a bundled one, such as "
+    "mnist, or the path of a JSON or Python file. Takes --save_path, --resume, "
+    "--overwrite, --test_runs and --data_dir; the stages say the rest.",
 )
-flags.DEFINE_float(
-    "coordinate_fraction",
-    1.0,
-    "Share of the coordinates that replay draws for each unroll; with less "
-    "than 1 meta-gradients are unbiased estimates.",
-)
-flags.DEFINE_bool(
-    "jit_compile",
-    True,
-    "Let XLA compile replay and validation; --nojit_compile for an optimizee "
-    "that XLA cannot compile.",
-)
-flags.DEFINE_string(
-    "step_weights",
-    "constant",
-    "Weights w_t of the losses of one unroll: constant, rising, last, or a "
-    "JSON list of unroll_length + 1 numbers.",
-)
-flags.DEFINE_integer("batch_size", 1, "Optimizees per meta-step.")
+command_line.define_settings()
 flags.DEFINE_integer(
-    "patience",
-    None,
-    "Stop after this many validations without a new best.",
-)
-flags.DEFINE_integer("seed", 0, "Seed of all randomness.")
-flags.DEFINE_integer(
-    "test_epochs",
+    "test_runs",
     20,
     "Test runs at the end, whose results beside the baselines' go into the "
     "exported metadata; 0 for none.",
 )
+command_line.define_alias("test_epochs", "test_runs")
 
-_SETTINGS = (
-    "num_epochs",
-    "num_steps",
-    "unroll_length",
-    "learning_rate",
-    "learning_rate_schedule",
-    "gradient_clip_norm",
-    "batch_size",
-    "second_derivatives",
-    "meta_gradient",
-    "coordinate_fraction",
-    "jit_compile",
-    "step_weights",
-    "evaluation_period",
-    "evaluation_epochs",
-    "log_period",
-    "patience",
-    "seed",
+# What a recipe's stages do not say.
+_WITH_RECIPE = (
+    "recipe",
+    "save_path",
+    "resume",
+    "overwrite",
+    "test_runs",
+    "data_dir",
 )
 
 
 def main(argv: list[str]) -> None:
     """Trains as the flags say."""
     del argv
+    command_line.check_at_least(0, "test_runs")
+    if FLAGS.recipe is not None:
+        _train_recipe()
+        return
     from l2l_tf.meta_training import config as experiment_config
     from l2l_tf.meta_training import experiment as experiment_lib
 
@@ -156,7 +105,6 @@ def main(argv: list[str]) -> None:
     command_line.checked(
         experiment_config.check_folder, save_path, FLAGS.resume, FLAGS.overwrite
     )
-    command_line.check_at_least(0, "test_epochs")
     saved = None
     if FLAGS.resume:
         saved = command_line.checked(experiment_config.read_config, save_path)
@@ -164,7 +112,9 @@ def main(argv: list[str]) -> None:
             print(f"There is nothing to resume in {save_path}: starting anew.")
     problem, config = describe(saved)
     if saved is not None:
-        command_line.checked(experiment_config.check_same, saved, config)
+        config = command_line.checked(
+            experiment_config.continued, saved, config
+        )
     experiment = command_line.checked(
         experiment_lib.Experiment, save_path, problem, config
     )
@@ -173,7 +123,7 @@ def main(argv: list[str]) -> None:
     exported = experiment_lib.run(
         experiment,
         log_dir=FLAGS.log_dir,
-        test_runs=FLAGS.test_epochs,
+        test_runs=FLAGS.test_runs,
     )
     print(f"Optimizer: {exported}")
     print(f"TensorBoard: tensorboard --logdir {FLAGS.log_dir or save_path}")
@@ -185,69 +135,103 @@ def describe(saved):
     On resuming, a flag that is not given keeps the value it had.
     """
     from l2l_tf.core import options
-    from l2l_tf.meta_gradients import meta_loss
     from l2l_tf.meta_training import config as experiment_config
     from l2l_tf.meta_training import experiment as experiment_lib
     from l2l_tf.meta_training import settings as settings_lib
 
     name, problem_options = FLAGS.problem, FLAGS.problem_options
-    settings = {key: FLAGS[key].value for key in _SETTINGS}
-    if settings["step_weights"] not in meta_loss.NAMED_WEIGHTS:
-        weights = options.parse(
-            f"w={settings['step_weights']}", "step_weights"
-        )["w"]
-        settings["step_weights"] = (
-            tuple(weights) if isinstance(weights, list) else weights
-        )
     initial_optimizer = FLAGS.initial_optimizer
     if saved is not None:
-        old = saved.to_json()
-        settings = {
-            key: settings[key] if FLAGS[key].present else old["settings"][key]
-            for key in _SETTINGS
-        }
         if not FLAGS["problem"].present:
-            name = old["problem"]["name"]
+            name = saved.problem["name"]
+            command_line.check_not_foreign(name)
         if not FLAGS["initial_optimizer"].present:
             initial_optimizer = saved.initial_optimizer
         if not FLAGS["problem_options"].present:
-            problem_options = old["problem"]["options"]
+            problem_options = saved.problem["options"]
+    settings = command_line.checked(
+        settings_lib.make, _settings(saved.settings if saved else None)
+    )
     problem = command_line.build_problem(name, problem_options, FLAGS.data_dir)
     rule = None
     if FLAGS["rule_options"].present:
-        rule = _rule(problem)
+        rule = experiment_lib.suited_rule(
+            command_line.checked(
+                options.parse, FLAGS.rule_options, "rule_options"
+            ),
+            problem,
+        )
     elif saved is not None:
         rule = saved.rule
     elif initial_optimizer is None:
-        rule = _rule(problem)
+        rule = problem.default_rule()
     config = experiment_config.Config(
         problem.config(),
-        command_line.checked(
-            experiment_lib.complete_rule, rule, problem, initial_optimizer
+        command_line.checked_options(
+            experiment_lib.complete_rule,
+            rule,
+            problem,
+            initial_optimizer,
+            settings.seed,
         ),
-        command_line.checked(settings_lib.Settings, **settings),
+        settings,
         initial_optimizer,
-        saved.command if saved else shlex.join(["python", *sys.argv]),
+        saved.command if saved else _command(),
     )
     return problem, config
 
 
-def _rule(problem) -> dict:
-    """Returns the rule that the flags ask for, in what suits the problem."""
+def _settings(saved) -> dict:
+    """Returns the settings that the flags ask for."""
     from l2l_tf.core import options
-    from l2l_tf.rules import registry
+    from l2l_tf.meta_gradients import meta_loss
+    from l2l_tf.meta_training import settings as settings_lib
 
-    rule = command_line.checked(
-        options.parse, FLAGS.rule_options, "rule_options"
+    values = {}
+    for field in dataclasses.fields(settings_lib.Settings):
+        flag = FLAGS[field.name]
+        keep = saved is not None and not flag.present
+        values[field.name] = getattr(saved, field.name) if keep else flag.value
+    weights = values["step_weights"]
+    if isinstance(weights, str) and weights not in meta_loss.NAMES:
+        values["step_weights"] = command_line.checked(
+            options.parse, f"w={weights}", "step_weights"
+        )["w"]
+    return values
+
+
+def _train_recipe() -> None:
+    from l2l_tf.meta_training import recipe as recipe_lib
+    from l2l_tf.meta_training import stages
+
+    others = [
+        f"--{name}"
+        for name in command_line.own_flags()
+        if FLAGS[name].present and name not in _WITH_RECIPE
+    ]
+    if others:
+        raise command_line.UsageError(
+            f"{', '.join(others)} cannot be given with --recipe, whose stages "
+            "say how to train."
+        )
+    command_line.set_data_dir(FLAGS.data_dir)
+    recipe = command_line.checked(
+        recipe_lib.load, FLAGS.recipe, allow_python=True
     )
-    default = problem.default_rule()
-    name = rule.get("rule", default["rule"])
-    if name == default["rule"]:
-        rule = {**default, **rule}
-    if name in registry.RULES and "seed" in registry.accepted_options(name):
-        # The seed also draws phi's initial values, unless told otherwise.
-        rule = {"seed": FLAGS.seed, **rule}
-    return rule
+    exported = command_line.checked(
+        stages.train,
+        recipe,
+        FLAGS.save_path or f"runs/{recipe.name}",
+        resume=FLAGS.resume,
+        overwrite=FLAGS.overwrite,
+        test_runs=FLAGS.test_runs,
+        command=_command(),
+    )
+    print(f"Optimizer: {exported}")
+
+
+def _command() -> str:
+    return shlex.join(["python", *sys.argv])
 
 
 if __name__ == "__main__":

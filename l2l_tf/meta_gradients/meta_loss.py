@@ -1,20 +1,24 @@
-"""The meta-loss of one unroll, and the weights of its steps."""
+"""The meta-loss of one unroll, and its step weights."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 
-NAMED_WEIGHTS = ("constant", "rising", "last")
+NAMES = ("constant", "rising", "last")
 """Step weights that have a name."""
 
+_TINY = float(np.finfo(np.float32).tiny)
+_HUGE = float(np.finfo(np.float32).max)
 
-def step_weights(weights: str | list[float], num_steps: int) -> tf.Tensor:
-    """Returns the weights w_t of the losses of one unroll.
+
+def step_weights(choice: str | Sequence[float], num_steps: int) -> tf.Tensor:
+    """Returns the step weights w_t of one unroll.
 
     Args:
-        weights: `"constant"` for ones, `"rising"` for a straight line from
+        choice: `"constant"` for ones, `"rising"` for a straight line from
             0.2 to 1.8, `"last"` for the last step only, or one number for each
             of f(theta_0), ..., f(theta_T).
         num_steps: The number of updates T.
@@ -23,41 +27,43 @@ def step_weights(weights: str | list[float], num_steps: int) -> tf.Tensor:
         A float32 tensor of shape [num_steps + 1].
 
     Raises:
-        ValueError: If the weights are none of these.
+        ValueError: If the choice is none of these.
     """
-    if isinstance(weights, str):
-        if weights == "constant":
+    if isinstance(choice, str):
+        if choice == "constant":
             return tf.ones([num_steps + 1])
-        if weights == "rising":
+        if choice == "rising":
             return tf.linspace(0.2, 1.8, num_steps + 1)
-        if weights == "last":
+        if choice == "last":
             return tf.one_hot(num_steps, num_steps + 1)
     elif (
-        isinstance(weights, (list, tuple))
-        and len(weights) == num_steps + 1
-        and all(isinstance(weight, (int, float)) for weight in weights)
+        isinstance(choice, (list, tuple))
+        and len(choice) == num_steps + 1
+        and all(isinstance(weight, (int, float)) for weight in choice)
     ):
-        if 0 <= min(weights) and 0 < sum(weights) < math.inf:
-            return tf.constant(weights, tf.float32)
+        if 0 <= min(choice) and _TINY <= sum(choice) <= _HUGE:
+            return tf.constant(choice, tf.float32)
     raise ValueError(
-        f"Step weights {weights!r} are not accepted; give "
-        f"{', '.join(map(repr, NAMED_WEIGHTS))} or {num_steps + 1} numbers of "
+        f"Step weights {choice!r} are not accepted; give "
+        f"{', '.join(map(repr, NAMES))} or {num_steps + 1} numbers of "
         "0 or more, not all of them 0."
     )
 
 
-def meta_loss(losses: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+def meta_loss(losses: tf.Tensor, step_weights: tf.Tensor) -> tf.Tensor:
     """Sums the losses of one unroll: `L = sum_t w_t f(theta_t)`.
 
     Source: Andrychowicz et al. 2016, equation 3.
 
     Args:
         losses: Shape [steps, ...]; independent functions are averaged.
-        weights: The weights w_t, shape [steps].
+        step_weights: The w_t, shape [steps].
 
     Returns:
-        A scalar.
+        A scalar; of float32 where losses have fewer digits.
     """
+    if losses.dtype.size < tf.float32.size:
+        losses = tf.cast(losses, tf.float32)
     functions = tf.range(1, tf.rank(losses))
     per_step = tf.reduce_mean(losses, axis=functions)
-    return tf.reduce_sum(tf.cast(weights, losses.dtype) * per_step)
+    return tf.reduce_sum(tf.cast(step_weights, losses.dtype) * per_step)

@@ -12,8 +12,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from l2l_tf.core import files
+from l2l_tf.core import registry
+from l2l_tf.meta_training import locking
 from l2l_tf.meta_training import settings as settings_lib
 
+RECIPE = "recipe.json"
+_CONFIG = "config.json"
 # Everything else decides what phi becomes.
 _MAY_CHANGE = (
     "command",
@@ -35,6 +39,8 @@ class Config:
         initial_optimizer: The saved optimizer whose weights training starts
             from; None for fresh ones.
         command: The command that began the experiment.
+        recipe: The recipe that the experiment is the last stage of, or
+            `"RECIPE/STAGE"` for an earlier one; None outside of recipes.
     """
 
     problem: Mapping[str, Any]
@@ -42,6 +48,7 @@ class Config:
     settings: settings_lib.Settings
     initial_optimizer: str | None = None
     command: str = ""
+    recipe: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain values."""
@@ -49,12 +56,41 @@ class Config:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Config:
-        """Undoes `to_json`."""
-        for key in ("problem", "rule", "settings"):
-            if not isinstance(values[key], Mapping):
-                raise ValueError(f"{key!r} is no object: {values[key]!r}")
-        settings = settings_lib.Settings(**values["settings"])
+        """Undoes `to_json`.
+
+        Raises:
+            ValueError: If the values are not those of a configuration.
+        """
+        _check_fields("The configuration", values, _FIELDS)
+        _check_fields("Its problem", values["problem"], _PROBLEM_FIELDS)
+        settings = settings_lib.make(values["settings"])
         return cls(**{**values, "settings": settings})
+
+
+_TEXT = (str, type(None))
+# For each field, the types it may have; None in place of what may be absent.
+_FIELDS = {
+    "problem": (Mapping,),
+    "rule": (Mapping,),
+    "settings": (Mapping,),
+    "initial_optimizer": _TEXT,
+    "command": _TEXT,
+    "recipe": _TEXT,
+}
+_PROBLEM_FIELDS = {"name": (str,), "options": (Mapping,)}
+
+
+def _check_fields(
+    owner: str, values: Any, fields: Mapping[str, tuple[type, ...]]
+) -> None:
+    if not isinstance(values, Mapping):
+        raise ValueError(f"{owner} is no object: {values!r}")
+    registry.check_options(owner, values, list(fields))
+    for name, types in fields.items():
+        if not isinstance(values.get(name), types):
+            raise ValueError(
+                f"{owner} has an unusable {name!r}: {values.get(name)!r}"
+            )
 
 
 def check_folder(
@@ -74,22 +110,24 @@ def check_folder(
     """
     path = pathlib.Path(save_path).expanduser()
     if resume and overwrite:
-        raise ValueError("--resume and --overwrite exclude each other.")
+        raise ValueError("resume=True and overwrite=True exclude each other.")
     if not path.exists():
         return
     if not (resume or overwrite):
         raise FileExistsError(
-            f"--save_path={str(save_path)!r} exists; continue it with "
-            "--resume, replace it with --overwrite, or choose another path."
+            f"save_path={str(save_path)!r} exists; continue it with "
+            "resume=True, replace it with overwrite=True, or choose another "
+            "path."
         )
     is_ours = path.is_dir() and (
         (path / "checkpoints").is_dir()
-        or _file(path).is_file()
-        or not any(path.iterdir())
+        or (path / _CONFIG).is_file()
+        or (path / RECIPE).is_file()
+        or not {file.name for file in path.iterdir()} - {locking.LOCK}
     )
     if not is_ours:
         raise FileExistsError(
-            f"--save_path={str(save_path)!r} holds something else than an "
+            f"save_path={str(save_path)!r} holds something else than an "
             "experiment; choose another path."
         )
 
@@ -97,16 +135,19 @@ def check_folder(
 def remove_folder(save_path: str | os.PathLike) -> None:
     """Removes an experiment that is replaced, if there is one."""
     path = pathlib.Path(save_path).expanduser()
-    if path.exists():
+    if not path.exists():
+        return
+    with locking.locked(path):
         # Out of the way at once: half an experiment is of no use to anyone.
         aside = tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent)
         os.rename(path, pathlib.Path(aside) / path.name)
-        shutil.rmtree(aside)
+    shutil.rmtree(aside)
 
 
 def write_config(save_path: str | os.PathLike, config: Config) -> None:
     """Keeps the configuration of the experiment in a folder."""
-    files.write_json(_file(save_path), config.to_json())
+    path = pathlib.Path(save_path).expanduser()
+    files.write_json(path / _CONFIG, config.to_json())
 
 
 def read_config(save_path: str | os.PathLike) -> Config | None:
@@ -115,19 +156,20 @@ def read_config(save_path: str | os.PathLike) -> Config | None:
     Raises:
         ValueError: If there is one that cannot be read.
     """
-    file = _file(save_path)
-    if not file.is_file():
+    file = pathlib.Path(save_path).expanduser() / _CONFIG
+    if not file.exists():
         return None
     try:
         return Config.from_json(json.loads(file.read_text()))
-    except (ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, RecursionError) as error:
+        said = str(error).rstrip(".")
         raise ValueError(
-            f"{file} is not the configuration of an experiment: {error}."
+            f"{file} is not the configuration of an experiment: {said}."
         ) from error
 
 
-def check_same(saved: Config, asked: Config) -> None:
-    """Refuses to continue an experiment as a different one.
+def continued(saved: Config, asked: Config) -> Config:
+    """Returns the configuration that an experiment is continued with.
 
     Args:
         saved: The configuration in the folder.
@@ -136,11 +178,19 @@ def check_same(saved: Config, asked: Config) -> None:
     Raises:
         ValueError: If anything else differs.
     """
-    old, new = (_flatten(config.to_json()) for config in (saved, asked))
+    if asked.settings.num_lanes is None:
+        # Not asked for: as the experiment began, on whatever machine.
+        settings = dataclasses.replace(
+            asked.settings, num_lanes=saved.settings.num_lanes
+        )
+        asked = dataclasses.replace(asked, settings=settings)
     may_change = set(_MAY_CHANGE)
+    if saved.settings.num_lanes is None:
+        may_change.add("settings.num_lanes")
     if saved.settings.learning_rate_schedule == "cosine":
         # The rate would jump: the schedule ends with the last epoch.
         may_change.remove("settings.num_epochs")
+    old, new = (_flatten(config.to_json()) for config in (saved, asked))
     changed = [
         f"{key} was {old.get(key)!r}, now {new.get(key)!r}"
         for key in sorted(old.keys() | new.keys())
@@ -151,10 +201,7 @@ def check_same(saved: Config, asked: Config) -> None:
             "An experiment is resumed with the settings it began with; "
             f"changed: {'; '.join(changed)}."
         )
-
-
-def _file(save_path: str | os.PathLike) -> pathlib.Path:
-    return pathlib.Path(save_path).expanduser() / "config.json"
+    return asked
 
 
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

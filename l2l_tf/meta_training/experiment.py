@@ -3,6 +3,7 @@
 save_path/config.json    what is trained, and how
 save_path/checkpoints/   the last three states of training
 save_path/optimizer/     the best rule, as a SavedModel with metadata
+save_path/.lock          keeps a second training out
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from typing import Any
 
 import tensorflow as tf
 
+from l2l_tf.core import checks
 from l2l_tf.evaluation import comparison
 from l2l_tf.meta_training import config as config_lib
+from l2l_tf.meta_training import locking
 from l2l_tf.meta_training import reporting
 from l2l_tf.meta_training import settings as settings_lib
 from l2l_tf.meta_training import trainer as meta_training
@@ -54,15 +57,14 @@ class Experiment:
         """
         self.path = pathlib.Path(save_path).expanduser()
         self.problem = problem
-        self.config = config
-        self.rule = registry.make_rule(config.rule, problem.parameter_names)
-        check_fit(self.rule, problem)
+        self.config = dataclasses.replace(
+            config, settings=config.settings.resolved()
+        )
+        self.trainer = make_trainer(problem, self.config)
+        self.rule = self.trainer.rule
         self._earlier_commands: list[str] = []
         if config.initial_optimizer is not None:
             self._start_from(config.initial_optimizer)
-        self.trainer = meta_training.MetaTrainer(
-            self.rule, problem, config.settings
-        )
         self._checkpoint = tf.train.Checkpoint(**self.trainer.checkpointable())
 
     def restore(self) -> bool:
@@ -73,7 +75,11 @@ class Experiment:
         """
         # By their names, not by the file that lists them: all may be damaged.
         found = sorted(
-            (self.path / "checkpoints").glob("ckpt-*.index"),
+            (
+                file
+                for file in (self.path / "checkpoints").glob("ckpt-*.index")
+                if file.stem.removeprefix("ckpt-").isdecimal()
+            ),
             key=lambda file: int(file.stem.removeprefix("ckpt-")),
         )
         errors = []
@@ -163,6 +169,7 @@ class Experiment:
             "test": None,
             "earlier_commands": self._earlier_commands,
             "command": self.config.command,
+            "recipe": self.config.recipe,
             "versions": versions(),
         }
         if test_runs:
@@ -211,27 +218,61 @@ class Experiment:
         return results
 
     def _start_from(self, optimizer: str) -> None:
-        source = saved_optimizer.load(optimizer, self.problem.parameter_names)
-        if _weightless(source.config()) != _weightless(self.rule.config()):
-            raise ValueError(
-                f"The optimizer {optimizer!r} is another rule than the one to "
-                f"train: {source.config()} and {self.rule.config()}."
-            )
+        source = saved_optimizer.load(optimizer)
+        check_start(optimizer, source.config(), self.rule.config())
         ours, theirs = self.rule.trainable_variables, source.trainable_variables
         for variable, value in zip(ours, theirs, strict=True):
             variable.assign(value)
         metadata = metadata_lib.read(optimizer)
+        commands = [*metadata.get("earlier_commands", [])]
         last = metadata.get("command")
-        self._earlier_commands = metadata.get("earlier_commands", []) + (
-            [last] if last else []
-        )
+        # All stages of a recipe have the same.
+        if last and last != self.config.command:
+            commands.append(last)
+        self._earlier_commands = commands
+
+
+def make_trainer(
+    problem: problems.Problem, config: config_lib.Config
+) -> meta_training.MetaTrainer:
+    """Builds what trains the rule of a configuration, from fresh weights.
+
+    Raises:
+        ValueError: If it makes no sense; nothing has been written or computed
+            by then.
+    """
+    rule = registry.make_rule(config.rule, problem.parameter_names)
+    check_fit(rule, problem)
+    return meta_training.MetaTrainer(rule, problem, config.settings)
 
 
 def check_fit(rule: rules.UpdateRule, problem: problems.Problem) -> None:
     """Raises a ValueError if a rule cannot serve a problem's parameters."""
     seed = tf.constant([0, 0])
     params = problem.initial_params(problem.sample_task(seed), seed)
+    if not any(param.shape.num_elements() for param in params):
+        raise ValueError(
+            f"The problem {problem.name!r} has nothing to optimize: "
+            f"{len(params)} parameters, all of them without coordinates."
+        )
     rule.initial_state(params)
+
+
+def check_start(
+    optimizer: str, source: Mapping[str, Any], rule: Mapping[str, Any]
+) -> None:
+    """Raises a ValueError if a rule cannot start from another one's weights.
+
+    Args:
+        optimizer: The saved optimizer to start from.
+        source: Its rule's configuration.
+        rule: The configuration of the rule to train.
+    """
+    if _weightless(source) != _weightless(rule):
+        raise ValueError(
+            f"The optimizer {optimizer!r} is another rule than the one to "
+            f"train: {source} and {rule}."
+        )
 
 
 def _weightless(config: Any) -> Any:
@@ -270,18 +311,22 @@ def meta_train(
     Returns:
         The folder of the exported optimizer, which `LearnedOptimizer` takes.
     """
+    test_runs = checks.integer("test_runs", test_runs, minimum=0)
     if initial_optimizer is not None:
         initial_optimizer = os.fspath(initial_optimizer)
-    config = config_lib.Config(
-        problem.config(),
-        complete_rule(rule, problem, initial_optimizer),
-        settings_lib.Settings(**settings),
-        initial_optimizer,
-    )
     config_lib.check_folder(save_path, resume, overwrite)
     saved = config_lib.read_config(save_path) if resume else None
+    if saved is not None and rule is None:
+        rule = saved.rule
+    made = settings_lib.make(settings)
+    config = config_lib.Config(
+        problem.config(),
+        complete_rule(rule, problem, initial_optimizer, made.seed),
+        made,
+        initial_optimizer,
+    )
     if saved is not None:
-        config_lib.check_same(saved, config)
+        config = config_lib.continued(saved, config)
     experiment = Experiment(save_path, problem, config)
     if overwrite:
         config_lib.remove_folder(save_path)
@@ -304,33 +349,40 @@ def run(
 
     Returns:
         The folder of the exported optimizer.
+
+    Raises:
+        FileExistsError: If another process trains in the same folder.
     """
+    with locking.locked(experiment.path):
+        _train(experiment, log_dir)
+        return experiment.export(test_runs=test_runs, baselines=baselines)
+
+
+def _train(experiment: Experiment, log_dir: str | os.PathLike | None) -> None:
+    progress = experiment.trainer.progress
     if experiment.restore():
-        print(f"Resumed after epoch {int(experiment.trainer.progress.epoch)}.")
+        print(f"Resumed after epoch {int(progress.epoch)}.")
     settings = experiment.config.settings
     experiment.train(
         [
             reporting.ConsoleReporter(
-                settings.num_epochs,
-                settings.log_period,
-                int(experiment.trainer.progress.epoch),
+                settings.num_epochs, settings.log_period, int(progress.epoch)
             ),
             reporting.TensorBoardReporter(log_dir or experiment.path / "logs"),
         ]
     )
-    progress = experiment.trainer.progress
     print(
         f"Trained {int(progress.epoch)} epochs; best validation loss "
         f"{float(progress.best_loss):.4g} after epoch "
         f"{int(progress.best_epoch)}."
     )
-    return experiment.export(test_runs=test_runs, baselines=baselines)
 
 
 def complete_rule(
     rule: Mapping[str, Any] | None,
     problem: problems.Problem,
     initial_optimizer: str | None = None,
+    seed: int = 0,
 ) -> dict[str, Any]:
     """Returns a rule's configuration with all defaults written out.
 
@@ -339,14 +391,38 @@ def complete_rule(
             or else for what suits the problem.
         problem: The problem.
         initial_optimizer: The saved optimizer to start from.
+        seed: Draws phi, where the configuration does not say otherwise.
 
     Returns:
         The configuration.
     """
     if rule is None and initial_optimizer is not None:
         rule = metadata_lib.read(initial_optimizer)["rule"]
-    rule = rule or problem.default_rule()
+    rule = _seeded(rule or problem.default_rule(), seed)
     return registry.make_rule(rule, problem.parameter_names).config()
+
+
+def suited_rule(
+    options: Mapping[str, Any], problem: problems.Problem
+) -> dict[str, Any]:
+    """Returns a rule of given options, in all else as it suits the problem."""
+    default = problem.default_rule()
+    if options.get("rule", default["rule"]) == default["rule"]:
+        return {**default, **options}
+    return dict(options)
+
+
+def _seeded(rule: Any, seed: int) -> Any:
+    """Gives a seed to every part of a rule that takes one and has none."""
+    if not isinstance(rule, Mapping):
+        return rule  # Refused where the rule is made.
+    if isinstance(rule.get("routes"), Mapping):
+        routes = {k: _seeded(v, seed) for k, v in rule["routes"].items()}
+        return {**rule, "routes": routes}
+    name = rule.get("rule", "coordinatewise")
+    if name in registry.RULES and "seed" in registry.accepted_options(name):
+        return {"seed": seed, **rule}
+    return dict(rule)
 
 
 def versions() -> dict[str, str]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import keras
 import tensorflow as tf
-
-from l2l_tf.rules import hand_designed
 
 
 class MetaOptimizer(tf.Module):
@@ -30,12 +29,15 @@ class MetaOptimizer(tf.Module):
         super().__init__()
         self._phi = list(variables)
         self._clip_norm = gradient_clip_norm
-        self.state = tf.nest.map_structure(
-            lambda t: tf.Variable(t, trainable=False),
-            hand_designed.Adam().initial_state(self._phi),
-        )
+        self._adam = keras.optimizers.Adam(0.0, epsilon=1e-8)
+        self._adam.build(self._phi)
         self.skipped = tf.Variable(0, trainable=False)
         self.skipped_in_a_row = tf.Variable(0, trainable=False)
+
+    @property
+    def state(self) -> list[tf.Variable]:
+        """Adam's state: the number of updates, its rate and both moments."""
+        return [variable.value for variable in self._adam.variables]
 
     def apply(
         self,
@@ -58,24 +60,18 @@ class MetaOptimizer(tf.Module):
             gradients, _ = tf.clip_by_global_norm(
                 gradients, self._clip_norm, use_norm=norm
             )
-        adam = hand_designed.Adam(learning_rate)
-        updates, state = adam(gradients, self.state)
-        proposed = [
-            variable + update
-            for variable, update in zip(self._phi, updates, strict=True)
-        ]
+        variables = [*self._phi, *self.state]
+        before = [variable.read_value() for variable in variables]
+        self._adam.learning_rate = learning_rate
+        self._adam.apply(gradients, self._phi)
         finite = tf.reduce_all(
             [
-                tf.reduce_all(tf.math.is_finite(tensor))
-                for tensor in [loss, norm, *proposed]
+                tf.reduce_all(tf.math.is_finite(tf.cast(tensor, tf.float64)))
+                for tensor in [loss, norm, *variables]
             ]
         )
-        for variable, value in zip(
-            tf.nest.flatten([self._phi, self.state]),
-            tf.nest.flatten([proposed, state]),
-            strict=True,
-        ):
-            variable.assign(tf.where(finite, value, variable))
+        for variable, old in zip(variables, before, strict=True):
+            variable.assign(tf.where(finite, variable, old))
         skip = 1 - tf.cast(finite, tf.int32)
         self.skipped.assign_add(skip)
         self.skipped_in_a_row.assign((self.skipped_in_a_row + 1) * skip)

@@ -12,7 +12,6 @@ import math
 import os
 import pathlib
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -87,7 +86,7 @@ def search(
     """
     rates = learning_rates(num_trials, lowest, highest, config.settings.seed)
     path = pathlib.Path(save_path).expanduser()
-    _claim(path, {"range": [lowest, highest], **_plain(config)})
+    config = _claim(path, [lowest, highest], config)
     for index, rate in enumerate(rates):
         folder = path / f"trial-{index:03d}"
         file = folder / "trial.json"
@@ -137,27 +136,42 @@ def _run(index: int, experiment: experiment_lib.Experiment) -> Trial:
     )
 
 
-def _plain(config: config_lib.Config) -> dict[str, Any]:
-    values = config.to_json()
-    values.pop("command")
-    values["settings"].pop("learning_rate")
-    return values
+def _claim(
+    path: pathlib.Path, bounds: list[float], config: config_lib.Config
+) -> config_lib.Config:
+    """Notes what is searched, or makes sure that it is the same.
 
-
-def _claim(path: pathlib.Path, description: dict[str, Any]) -> None:
-    """Notes what is searched, or makes sure that it is the same."""
+    Returns:
+        The configuration, its number of lanes as the search began.
+    """
     file = path / "search.json"
-    description = json.loads(json.dumps(description))
     if not file.is_file():
         if path.exists() and any(path.iterdir()):
             raise ValueError(
-                f"--save_path={str(path)!r} holds something else than a "
+                f"save_path={str(path)!r} holds something else than a "
                 "search; choose another path."
             )
-        path.mkdir(parents=True, exist_ok=True)
-        files.write_json(file, description)
-    elif json.loads(file.read_text()) != description:
+        settings = config.settings.resolved()
+        config = dataclasses.replace(config, settings=settings)
+        values = config.to_json()
+        values.pop("command")
+        values["settings"].pop("learning_rate")
+        files.write_json(file, {"range": bounds, **values})
+        return config
+    try:
+        values = json.loads(file.read_text())
+        saved_bounds = values.pop("range")
+        values["settings"]["learning_rate"] = config.settings.learning_rate
+        saved = config_lib.Config.from_json(values)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{file} does not describe a search.") from error
+    lanes = config.settings.num_lanes or saved.settings.num_lanes
+    settings = dataclasses.replace(config.settings, num_lanes=lanes)
+    config = dataclasses.replace(config, settings=settings)
+    same = dataclasses.replace(saved, command=config.command)
+    if saved_bounds != bounds or same.to_json() != config.to_json():
         raise ValueError(
             f"{file} describes another search; a search is continued with the "
-            "settings that it began with, or begun in another --save_path."
+            "settings that it began with, or begun in another save_path."
         )
+    return config

@@ -1,133 +1,267 @@
-"""How to meta-train: plain values, checked."""
+"""How to meta-train: plain values, each with its help text and its check.
+
+Written once: command-line flags are made from these fields. So that `--help`
+need not wait for TensorFlow, nothing here imports it before values are checked.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from l2l_tf.core import checks
-from l2l_tf.meta_gradients import meta_loss
+from l2l_tf.core import registry
+from l2l_tf.meta_gradients import registry as meta_gradients
 
 SCHEDULES = ("constant", "cosine")
-META_GRADIENTS = ("replay", "autodiff")
+
+_MAX_LANES = 16
+_MAX_INT32 = 2**31 - 1
+# The least and the greatest normal numbers of float32.
+_FLOAT32_RANGE = (1.1754944e-38, 3.4028235e38)
+
+Convert = Callable[[str, Any], Any]
+
+
+def _setting(
+    default: Any,
+    help_text: str,
+    convert: Convert,
+    alias: str | None = None,
+    of_estimator: bool = False,
+) -> Any:
+    """Returns a dataclass field.
+
+    Args:
+        default: The value where none is given.
+        help_text: What the setting is, in a sentence for users.
+        convert: Called with the name and a value; returns the value to keep,
+            or raises a ValueError.
+        alias: An older name, still accepted.
+        of_estimator: Whether it is an option of estimators of the
+            meta-gradient, and refused where the chosen one lacks it.
+    """
+    return dataclasses.field(
+        default=default,
+        metadata={
+            "help": help_text,
+            "convert": convert,
+            "alias": alias,
+            "of_estimator": of_estimator,
+        },
+    )
+
+
+def _integer(name: str, value: Any, minimum: int = 1) -> int:
+    value = checks.integer(name, value, minimum)
+    if value > _MAX_INT32:
+        raise ValueError(
+            f"{name} must be at most {_MAX_INT32}; received {value}."
+        )
+    return value
+
+
+def _seed(name: str, value: Any) -> int:
+    # Seeds are split into parts of 31 bits where they become tensors.
+    return checks.integer(name, value, minimum=0)
+
+
+def _float32(name: str, value: Any, zero: bool = False) -> float:
+    value = float(checks.number(name, value, 0.0, above=not zero))
+    least, greatest = _FLOAT32_RANGE
+    if value and not least <= value <= greatest:
+        raise ValueError(
+            f"{name} must be between {least:.2g} and {greatest:.2g}, the "
+            f"numbers that float32 holds; received {value!r}."
+        )
+    return value
+
+
+def _fraction(name: str, value: Any) -> float:
+    value = float(checks.number(name, value, 0.0, above=True))
+    if value > 1.0:
+        raise ValueError(f"{name} must be at most 1; received {value!r}.")
+    return value
+
+
+def _boolean(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be true or false; received {value!r}.")
+    return value
+
+
+def _schedule(name: str, value: Any) -> str:
+    if value not in SCHEDULES:
+        raise ValueError(
+            f"Unknown {name} {value!r}; accepted: {list(SCHEDULES)}."
+        )
+    return value
+
+
+def _meta_gradient(name: str, value: Any) -> str:
+    del name
+    meta_gradients.ESTIMATORS.get(value)
+    return value
+
+
+def _step_weights(name: str, value: Any) -> Any:
+    del name  # Checked with unroll_length.
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _optional(convert: Convert) -> Convert:
+    return lambda name, value: None if value is None else convert(name, value)
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
     """How to meta-train. An epoch is one run of `num_steps` updates.
 
-    Attributes:
-        num_epochs: Epochs in all.
-        num_steps: Updates of the optimizee per run.
-        unroll_length: Updates per unroll; phi takes one step after each.
-        learning_rate: Adam's learning rate on phi.
-        learning_rate_schedule: `"constant"`, or `"cosine"` for a decay to
-            zero at the last epoch.
-        gradient_clip_norm: Greatest norm of the meta-gradient; None for none.
-        batch_size: Optimizees per meta-step, whose gradients are averaged.
-        second_derivatives: Whether to differentiate through the optimizee's
-            gradients.
-        meta_gradient: `"replay"` or `"autodiff"`, see
-            `l2l_tf.meta_gradients`; None for replay wherever it is valid.
-        coordinate_fraction: The share of coordinates that replay draws for
-            each unroll; with less than 1 meta-gradients are estimates.
-        jit_compile: Whether XLA compiles replay and validation.
-        step_weights: The weights w_t, see `l2l_tf.meta_gradients.meta_loss`.
-        evaluation_period: Epochs between two validations.
-        evaluation_epochs: Runs per validation.
-        log_period: Epochs between two log lines.
-        patience: Validations without a new best after which training stops;
-            None for never.
-        max_skips_in_a_row: Updates with a meta-loss that is not finite, one
-            after the other, that end training with an error.
-        seed: Seed of all randomness.
+    Each field's metadata holds its help text (`help`).
     """
 
-    num_epochs: int = 10_000
-    num_steps: int = 100
-    unroll_length: int = 20
-    learning_rate: float = 0.001
-    learning_rate_schedule: str = "constant"
-    gradient_clip_norm: float | None = None
-    batch_size: int = 1
-    second_derivatives: bool = False
-    meta_gradient: str | None = None
-    coordinate_fraction: float = 1.0
-    jit_compile: bool = True
-    step_weights: str | tuple[float, ...] = "constant"
-    evaluation_period: int = 1_000
-    evaluation_epochs: int = 20
-    log_period: int = 100
-    patience: int | None = None
-    max_skips_in_a_row: int = 100
-    seed: int = 0
+    num_epochs: int = _setting(10_000, "Number of epochs.", _integer)
+    num_steps: int = _setting(
+        100, "Updates of the optimizee per epoch.", _integer
+    )
+    unroll_length: int = _setting(
+        20, "Updates per unroll; divides num_steps.", _integer
+    )
+    learning_rate: float = _setting(
+        0.001,
+        "Adam's learning rate on phi.",
+        functools.partial(_float32, zero=True),
+    )
+    learning_rate_schedule: str = _setting(
+        "constant",
+        "constant, or cosine: decay to zero at the last epoch.",
+        _schedule,
+    )
+    gradient_clip_norm: float | None = _setting(
+        None,
+        "Greatest norm of the meta-gradient. Default: no limit.",
+        _optional(_float32),
+    )
+    num_optimizees: int = _setting(
+        1,
+        "Optimizees per meta-step, whose meta-gradients are averaged.",
+        _integer,
+        alias="batch_size",
+    )
+    second_derivatives: bool = _setting(
+        False,
+        "Differentiate through the optimizee's gradients.",
+        _boolean,
+        of_estimator=True,
+    )
+    meta_gradient: str | None = _setting(
+        None,
+        "How the meta-gradient is estimated: replay (exact, faster, less "
+        "memory), autodiff, es (evolution strategies) or pes (persistent "
+        "evolution strategies: of the whole run, from short unrolls). Default: "
+        "replay, and autodiff with second_derivatives.",
+        _optional(_meta_gradient),
+    )
+    coordinate_fraction: float = _setting(
+        1.0,
+        "Share of the coordinates that replay draws for each unroll; with less "
+        "than 1 meta-gradients are unbiased estimates.",
+        _fraction,
+        of_estimator=True,
+    )
+    num_lanes: int | None = _setting(
+        None,
+        "Shares of the coordinates that are replayed side by side; kept with "
+        "the experiment, since sums differ in rounding with their number. "
+        f"Default: one for each core of the machine, at most {_MAX_LANES}.",
+        _optional(_integer),
+        of_estimator=True,
+    )
+    num_pairs: int = _setting(
+        16,
+        "Pairs of perturbed rules, phi + e and phi - e, per unroll of es and "
+        "pes.",
+        _integer,
+        of_estimator=True,
+    )
+    perturbation_std: float = _setting(
+        0.01,
+        "Standard deviation of the perturbations e of es and pes.",
+        _float32,
+        of_estimator=True,
+    )
+    jit_compile: bool = _setting(
+        True,
+        "Let XLA compile unrolls, replay and validation; false for an "
+        "optimizee that XLA cannot compile.",
+        _boolean,
+    )
+    step_weights: str | tuple[float, ...] = _setting(
+        "constant",
+        "Weights w_t of the losses of one unroll: constant, rising, last, or a "
+        "list of unroll_length + 1 numbers.",
+        _step_weights,
+    )
+    evaluation_period: int = _setting(
+        1_000, "Epochs between two validations.", _integer
+    )
+    evaluation_epochs: int = _setting(20, "Runs per validation.", _integer)
+    log_period: int = _setting(100, "Epochs between two log lines.", _integer)
+    patience: int | None = _setting(
+        None,
+        "Stop after this many validations without a new best. Default: never.",
+        _optional(_integer),
+    )
+    max_skips_in_a_row: int = _setting(
+        100,
+        "Updates skipped one after the other, since the meta-loss or its "
+        "gradient was not finite, that end training with an error.",
+        _integer,
+    )
+    seed: int = _setting(0, "Seed of all randomness.", _seed)
 
     def __post_init__(self):
-        """Refuses what makes no sense."""
-        for name in (
-            "num_epochs",
-            "num_steps",
-            "unroll_length",
-            "batch_size",
-            "evaluation_period",
-            "evaluation_epochs",
-            "log_period",
-            "max_skips_in_a_row",
-        ):
-            checks.integer(name, getattr(self, name))
-        checks.integer("seed", self.seed, minimum=0)
-        checks.number("learning_rate", self.learning_rate, minimum=0.0)
-        if self.gradient_clip_norm is not None:
-            checks.number(
-                "gradient_clip_norm", self.gradient_clip_norm, 0.0, above=True
-            )
-        if self.patience is not None:
-            checks.integer("patience", self.patience)
+        """Converts values, and refuses what makes no sense."""
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            value = field.metadata["convert"](field.name, value)
+            object.__setattr__(self, field.name, value)
         if self.num_steps % self.unroll_length:
             raise ValueError(
                 "num_steps must be a multiple of unroll_length; received "
                 f"{self.num_steps} and {self.unroll_length}."
             )
-        if self.learning_rate_schedule not in SCHEDULES:
-            raise ValueError(
-                f"Unknown learning_rate_schedule "
-                f"{self.learning_rate_schedule!r}; accepted: {list(SCHEDULES)}."
-            )
+        from l2l_tf.meta_gradients import meta_loss
+
         meta_loss.step_weights(self.step_weights, self.unroll_length)
-        self._check_meta_gradient()
+        self._check_estimator_options()
 
     @property
-    def uses_replay(self) -> bool:
-        """Whether meta-gradients are replayed."""
-        if self.meta_gradient is None:
-            return not self.second_derivatives
-        return self.meta_gradient == "replay"
+    def estimator(self) -> str:
+        """The name of the estimator of the meta-gradient."""
+        default = "autodiff" if self.second_derivatives else "replay"
+        return self.meta_gradient or default
 
-    def _check_meta_gradient(self) -> None:
-        if self.meta_gradient not in (None, *META_GRADIENTS):
-            raise ValueError(
-                f"Unknown meta_gradient {self.meta_gradient!r}; accepted: "
-                f"{list(META_GRADIENTS)}."
-            )
-        if self.uses_replay and self.second_derivatives:
-            raise ValueError(
-                "meta_gradient='replay' with second_derivatives is not "
-                "possible: replay rests on the optimizee's gradients being "
-                "held constant; use meta_gradient='autodiff'."
-            )
-        checks.number(
-            "coordinate_fraction", self.coordinate_fraction, 0.0, above=True
+    @property
+    def estimator_options(self) -> dict[str, Any]:
+        """The settings that are options of the estimator."""
+        accepted = registry.accepted(
+            meta_gradients.ESTIMATORS.get(self.estimator)
         )
-        if self.coordinate_fraction > 1.0:
-            raise ValueError(
-                "coordinate_fraction must be at most 1; received "
-                f"{self.coordinate_fraction!r}."
-            )
-        if self.coordinate_fraction < 1.0 and not self.uses_replay:
-            raise ValueError(
-                f"coordinate_fraction={self.coordinate_fraction!r} needs "
-                "meta_gradient='replay'; autodiff takes all coordinates."
-            )
+        names = [field.name for field in dataclasses.fields(self)]
+        return {n: getattr(self, n) for n in names if n in accepted}
+
+    def resolved(self) -> Settings:
+        """Returns the same settings with what depends on the machine fixed."""
+        options = self.estimator_options
+        if options.get("num_lanes", 1) is not None:
+            return self
+        cores = min(os.cpu_count() or 1, _MAX_LANES)
+        return dataclasses.replace(self, num_lanes=cores)
 
     def learning_rate_at(self, epoch: int) -> float:
         """Returns Adam's learning rate during an epoch, counted from 0."""
@@ -135,3 +269,46 @@ class Settings:
             return self.learning_rate
         phase = math.pi * epoch / self.num_epochs
         return self.learning_rate * 0.5 * (1.0 + math.cos(phase))
+
+    def _check_estimator_options(self) -> None:
+        estimators = meta_gradients.ESTIMATORS
+        chosen = estimators.get(self.estimator)
+        accepted = registry.accepted(chosen)
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            is_lacking = (
+                field.metadata["of_estimator"] and field.name not in accepted
+            )
+            if is_lacking and value != field.default:
+                takers = [
+                    name
+                    for name in estimators.names()
+                    if field.name in registry.accepted(estimators.get(name))
+                ]
+                reason = chosen.reasons.get(field.name)
+                raise ValueError(
+                    f"{field.name}={value!r} does not go with meta_gradient="
+                    f"{self.estimator!r}{f': {reason}' if reason else ''}; use "
+                    f"meta_gradient={' or '.join(map(repr, takers))}."
+                )
+
+
+def make(values: Mapping[str, Any]) -> Settings:
+    """Returns settings from names and values, older names included.
+
+    Raises:
+        ValueError: If a name is unknown or given twice, or a value is refused.
+    """
+    names = [field.name for field in dataclasses.fields(Settings)]
+    aliases = {
+        field.metadata["alias"]: field.name
+        for field in dataclasses.fields(Settings)
+        if field.metadata["alias"]
+    }
+    registry.check_options("meta-training", values, [*names, *aliases])
+    for alias, name in aliases.items():
+        if alias in values and name in values:
+            raise ValueError(
+                f"{alias} is an older name of {name}; give one of them."
+            )
+    return Settings(**{aliases.get(k, k): v for k, v in values.items()})

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,17 @@ import tensorflow as tf
 from l2l_tf.core import compilation
 from l2l_tf.core import randomness
 from l2l_tf.evaluation import learning_curves as evaluation
-from l2l_tf.meta_gradients import estimators as meta_gradients
+from l2l_tf.meta_gradients import base as meta_gradients
 from l2l_tf.meta_gradients import meta_loss
+from l2l_tf.meta_gradients import registry
 from l2l_tf.meta_gradients import unroll as unroll_lib
 from l2l_tf.meta_training import meta_optimizer
 from l2l_tf.meta_training import settings as settings_lib
 from l2l_tf.problems import base as problems
 from l2l_tf.rules import base as rules
+
+_Started = tuple[unroll_lib.Run, meta_gradients.Nest]
+"""A run, and what the estimator carries along it."""
 
 
 class MetaTrainingError(RuntimeError):
@@ -71,8 +76,23 @@ class Report:
     is_best: bool = False
 
 
+def combine(
+    estimates: Sequence[meta_gradients.Estimate],
+) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    """Returns the mean meta-loss of several optimizees and its gradient."""
+    count = len(estimates)
+    gradients = zip(*(e.gradients for e in estimates), strict=True)
+    return (
+        tf.add_n([estimate.loss for estimate in estimates]) / count,
+        [tf.add_n(parts) / count for parts in gradients],
+    )
+
+
 class MetaTrainer:
-    """Trains a rule on a problem by truncated backpropagation through time.
+    """Trains a rule on a problem, one unroll after the other.
+
+    A meta-step has three parts: an estimate of the meta-gradient for each
+    optimizee, which is pure; their mean; and a guarded step of Adam.
 
     Every draw depends on the seed and the epoch's number alone, and all that
     changes is in variables (`checkpointable`), so that a run that is
@@ -96,14 +116,11 @@ class MetaTrainer:
             settings: How to train.
 
         Raises:
-            ValueError: If the rule has nothing to train.
+            ValueError: If the rule has nothing to train, or cannot be trained
+                on the problem in this way.
         """
         self._phi = list(rule.trainable_variables)
-        if not self._phi:
-            raise ValueError(
-                f"The rule {rule.config()} has no weights to train; choose a "
-                "learned rule, such as 'coordinatewise'."
-            )
+        _check_weights(rule)
         self.rule = rule
         self.problem = problem.with_split("train")
         self.settings = settings
@@ -111,21 +128,19 @@ class MetaTrainer:
             self._phi, settings.gradient_clip_norm
         )
         self.progress = Progress(self._phi)
-        self._weights = meta_loss.step_weights(
+        self._step_weights = meta_loss.step_weights(
             settings.step_weights, settings.unroll_length
         )
-        self._validation = evaluation.Recorder(
-            lambda rate: rule,
-            problem.with_split("validation"),
-            settings.num_steps,
-            # Not where only validation would ask XLA, after many epochs.
-            settings.jit_compile and settings.uses_replay,
+        self._estimator = registry.ESTIMATORS.build(
+            settings.estimator,
+            rule,
+            self.problem,
+            self._step_weights,
+            **settings.estimator_options,
         )
         # Traced once each, however many optimizees a meta-step has.
-        self._start = tf.function(
-            lambda seed: unroll_lib.start(rule, self.problem, seed)
-        )
-        self._meta_gradient = tf.function(self._estimate)
+        self._start = tf.function(self._start_run)
+        self._estimate = tf.function(self._estimator.__call__)
         self._meta_step = tf.function(self._take_meta_step)
         self._epoch = tf.function(self._run_epoch)
 
@@ -168,8 +183,8 @@ class MetaTrainer:
         if math.isinf(float(self.progress.best_loss)):
             raise MetaTrainingError(
                 "No validation gave a finite loss, so there is no best rule. "
-                "Train longer, or with a smaller --learning_rate or a "
-                "--gradient_clip_norm."
+                "Train longer, or with a smaller learning_rate or a "
+                "gradient_clip_norm."
             )
         for variable, best in zip(
             self._phi, self.progress.best_phi, strict=True
@@ -182,9 +197,9 @@ class MetaTrainer:
         rate = tf.constant(settings.learning_rate_at(epoch), tf.float32)
         seeds = [
             randomness.run_seed(
-                settings.seed, "train", epoch * settings.batch_size + index
+                settings.seed, "train", epoch * settings.num_optimizees + index
             )
-            for index in range(settings.batch_size)
+            for index in range(settings.num_optimizees)
         ]
         with compilation.explained(settings.jit_compile):
             losses, norms = self._epoch(seeds, rate)
@@ -192,7 +207,7 @@ class MetaTrainer:
         epoch += 1
         report = Report(
             epoch=epoch,
-            meta_loss=float(np.mean(losses) / np.sum(self._weights)),
+            meta_loss=float(np.mean(losses) / np.sum(self._step_weights)),
             gradient_norm=float(np.mean(norms)),
             learning_rate=float(rate),
             skipped=int(self.meta_optimizer.skipped),
@@ -207,39 +222,48 @@ class MetaTrainer:
     def _run_epoch(
         self, seeds: list[tf.Tensor], rate: tf.Tensor
     ) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
-        runs = [self._start(seed) for seed in seeds]
+        started = [self._start(seed) for seed in seeds]
         losses, norms = [], []
         for _ in range(self.settings.num_steps // self.settings.unroll_length):
-            loss, norm, runs = self._meta_step(runs, rate)
+            loss, norm, started = self._meta_step(started, rate)
             losses.append(loss)
             norms.append(norm)
         return losses, norms
 
-    def _estimate(self, run: unroll_lib.Run) -> meta_gradients.MetaGradient:
-        settings = self.settings
-        arguments = self.rule, self.problem, run, self._weights
-        if settings.uses_replay:
-            return meta_gradients.replay(
-                *arguments, settings.coordinate_fraction, settings.jit_compile
-            )
-        return meta_gradients.autodiff(*arguments, settings.second_derivatives)
+    def _start_run(self, seed: tf.Tensor) -> _Started:
+        run = unroll_lib.start(self.rule, self.problem, seed)
+        return run, self._estimator.initial_state(run)
 
     def _take_meta_step(
-        self, runs: list[unroll_lib.Run], rate: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor, list[unroll_lib.Run]]:
-        results: list[meta_gradients.MetaGradient] = []
-        for run in runs:
+        self, started: list[_Started], rate: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, list[_Started]]:
+        estimates = self._estimate_all(started)
+        loss, gradients = combine(estimates)
+        norm = self.meta_optimizer.apply(loss, gradients, rate)
+        return loss, norm, [(e.run, e.state) for e in estimates]
+
+    def _estimate_all(
+        self, started: list[_Started]
+    ) -> list[meta_gradients.Estimate]:
+        estimates: list[meta_gradients.Estimate] = []
+        for run, state in started:
             # One after the other: side by side they would need the memory of
             # all at once.
-            with tf.control_dependencies([r.loss for r in results[-1:]]):
-                results.append(self._meta_gradient(run))
-        loss = tf.add_n([result.loss for result in results]) / len(runs)
-        gradients = [
-            tf.add_n(parts) / len(runs)
-            for parts in zip(*(r.gradients for r in results), strict=True)
-        ]
-        norm = self.meta_optimizer.apply(loss, gradients, rate)
-        return loss, norm, [result.run for result in results]
+            with tf.control_dependencies([e.loss for e in estimates[-1:]]):
+                estimates.append(self._estimate(run, state))
+        return estimates
+
+    @functools.cached_property
+    def _validation(self) -> evaluation.Recorder:
+        # Traced when first needed: checking settings takes no time.
+        settings = self.settings
+        return evaluation.Recorder(
+            lambda rate: self.rule,
+            self.problem.with_split("validation"),
+            settings.num_steps,
+            # Not where only validation would ask XLA, after many epochs.
+            settings.estimator_options.get("jit_compile", False),
+        )
 
     def _validate(self, report: Report) -> Report:
         curves = self._validation.curves(
@@ -274,6 +298,22 @@ class MetaTrainer:
                 f"{skips} meta-steps, so training was stopped; phi holds its "
                 "last finite values. scripts/export.py exports the best rule "
                 "so far, if there was a validation. Try a smaller "
-                "--learning_rate, a --gradient_clip_norm, or a rule with a "
+                "learning_rate, a gradient_clip_norm, or a rule with a "
                 "smaller scale."
             )
+
+
+def _check_weights(rule: rules.UpdateRule) -> None:
+    if not rule.trainable_variables:
+        raise ValueError(
+            f"The rule {rule.config()} has no weights to train; choose a "
+            "learned rule, such as 'coordinatewise'."
+        )
+    dtypes = {variable.dtype.name for variable in rule.trainable_variables}
+    refused = sorted(dtypes - {"float32", "float64"})
+    if refused:
+        raise ValueError(
+            f"Weights of type {', '.join(refused)} cannot be trained: Adam's "
+            "steps would vanish in rounding; give the rule dtype='float32' or "
+            "'float64'."
+        )

@@ -31,9 +31,9 @@ def _changed(**changes):
 
 def test_only_the_length_of_training_may_change():
     longer = _changed(num_epochs=20_000, log_period=1, patience=3)
-    experiment_config.check_same(CONFIG, longer)
+    experiment_config.continued(CONFIG, longer)
     with pytest.raises(ValueError, match="seed was 0, now 7"):
-        experiment_config.check_same(CONFIG, _changed(seed=7))
+        experiment_config.continued(CONFIG, _changed(seed=7))
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"problem": {}}', '{"a": 1}'])
@@ -46,7 +46,7 @@ def test_damaged_config_is_refused(text, tmp_path):
 def test_empty_folder_may_be_used_and_a_foreign_one_never(tmp_path):
     experiment_config.check_folder(tmp_path / "new", False, False)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(FileExistsError, match="--overwrite"):
+    with pytest.raises(FileExistsError, match="overwrite=True"):
         experiment_config.check_folder(tmp_path / "empty", False, False)
     experiment_config.check_folder(tmp_path / "empty", False, True)
     (tmp_path / "thesis.tex").write_text(json.dumps("years of work"))
@@ -60,7 +60,7 @@ def test_schedule_that_ends_with_training_fixes_its_length():
     settings = dataclasses.replace(cosine.settings, num_epochs=20_000)
     longer = dataclasses.replace(cosine, settings=settings)
     with pytest.raises(ValueError, match="num_epochs was 10000, now 20000"):
-        experiment_config.check_same(cosine, longer)
+        experiment_config.continued(cosine, longer)
 
 
 def test_removed_folder_leaves_nothing_behind(tmp_path):

@@ -159,7 +159,7 @@ def test_longer_training_equals_one_that_was_long_from_the_start(tmp_path):
 def test_existing_folder_is_safe(tmp_path):
     path = tmp_path / "run"
     _meta_train(path)
-    with pytest.raises(FileExistsError, match="--resume"):
+    with pytest.raises(FileExistsError, match="resume=True"):
         _meta_train(path)
     with pytest.raises(ValueError, match="exclude"):
         _meta_train(path, resume=True, overwrite=True)

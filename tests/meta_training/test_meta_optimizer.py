@@ -112,4 +112,4 @@ def test_its_state_is_not_trainable():
     phi, optimizer = _optimizer()
     trainable = {id(v) for v in optimizer.trainable_variables}
     assert trainable <= {id(v) for v in phi}
-    assert len(tf.nest.flatten(optimizer.state)) == 1 + 2 * len(phi)
+    assert len(tf.nest.flatten(optimizer.state)) == 2 + 2 * len(phi)

@@ -1,7 +1,10 @@
 """Tests of l2l_tf/meta_training/settings.py."""
 
 import dataclasses
+import json
 import math
+import subprocess
+import sys
 
 import pytest
 
@@ -53,6 +56,19 @@ def test_bad_setting_is_refused_and_quoted(changes):
     [
         {"gradient_clip_norm": math.inf},
         {"gradient_clip_norm": math.nan},
+        {"gradient_clip_norm": 1e300},
+        {"gradient_clip_norm": 1e-60},
+        {"learning_rate": 1e39},
+        {"perturbation_std": 1e-40, "meta_gradient": "es"},
+        {"num_epochs": 2**31},
+        {"num_pairs": 0, "meta_gradient": "es"},
+        {"num_lanes": 0},
+        {"num_optimizees": 1.5},
+        {"jit_compile": 1},
+        {"second_derivatives": "yes"},
+        {"meta_gradient": ["es"]},
+        {"step_weights": (1e38, 1e38, 1e38, 1e38)},
+        {"step_weights": (1e-60, 0.0, 0.0, 0.0)},
         {"num_epochs": 2.5},
         {"seed": -1},
         {"step_weights": 5},
@@ -65,13 +81,13 @@ def test_odd_setting_is_refused(changes):
 
 
 def test_replay_is_the_default_wherever_it_is_valid():
-    def uses_replay(**changes):
-        return dataclasses.replace(SETTINGS, **changes).uses_replay
+    def estimator(**changes):
+        return dataclasses.replace(SETTINGS, **changes).estimator
 
-    assert uses_replay()
-    assert uses_replay(meta_gradient="replay")
-    assert not uses_replay(meta_gradient="autodiff")
-    assert not uses_replay(second_derivatives=True)
+    assert estimator() == "replay"
+    assert estimator(second_derivatives=True) == "autodiff"
+    for name in ("replay", "autodiff", "es", "pes"):
+        assert estimator(meta_gradient=name) == name
 
 
 def test_replay_with_second_derivatives_is_refused_with_the_reason():
@@ -79,3 +95,67 @@ def test_replay_with_second_derivatives_is_refused_with_the_reason():
         dataclasses.replace(
             SETTINGS, meta_gradient="replay", second_derivatives=True
         )
+
+
+@pytest.mark.parametrize(
+    ("changes", "advice"),
+    [
+        ({"second_derivatives": True, "meta_gradient": "es"}, "'autodiff'"),
+        ({"coordinate_fraction": 0.5, "meta_gradient": "pes"}, "'replay'"),
+        ({"num_lanes": 2, "meta_gradient": "autodiff"}, "'replay'"),
+        ({"num_pairs": 4}, "'es' or 'pes'"),
+        ({"perturbation_std": 0.1, "meta_gradient": "replay"}, "'es' or 'pes'"),
+    ],
+)
+def test_options_of_another_estimator_are_refused_with_advice(changes, advice):
+    option, value = next(iter(changes.items()))
+    with pytest.raises(ValueError, match=f"use meta_gradient={advice}") as e:
+        dataclasses.replace(SETTINGS, **changes)
+    assert f"{option}={value}" in str(e.value)
+
+
+def test_values_are_converted_whatever_they_come_as():
+    settings = settings_lib.make(
+        json.loads(
+            '{"num_steps": 6.0, "unroll_length": 3, "learning_rate": 1,'
+            ' "patience": 2.0, "step_weights": [1, 0, 0, 2]}'
+        )
+    )
+    values = dataclasses.asdict(settings)
+    for name, expected in {
+        "num_steps": 6,
+        "learning_rate": 1.0,
+        "patience": 2,
+        "step_weights": (1, 0, 0, 2),
+    }.items():
+        assert values[name] == expected
+        assert type(values[name]) is type(expected), name
+
+
+def test_an_older_name_is_accepted():
+    assert settings_lib.make({"batch_size": 3}).num_optimizees == 3
+    with pytest.raises(ValueError, match="older name of num_optimizees"):
+        settings_lib.make({"batch_size": 3, "num_optimizees": 3})
+    with pytest.raises(ValueError, match=r"\['batch_sise'\].*batch_size"):
+        settings_lib.make({"batch_sise": 3})
+
+
+def test_lanes_are_resolved_once_and_where_there_are_any():
+    resolved = SETTINGS.resolved()
+    assert resolved.num_lanes >= 1 and resolved.resolved() == resolved
+    assert dataclasses.replace(SETTINGS, num_lanes=3).resolved().num_lanes == 3
+    autodiff = dataclasses.replace(SETTINGS, meta_gradient="autodiff")
+    assert autodiff.resolved() == autodiff
+
+
+def test_every_setting_is_explained():
+    for field in dataclasses.fields(settings_lib.Settings):
+        assert field.metadata["help"].endswith("."), field.name
+
+
+def test_settings_do_not_wait_for_tensorflow():
+    code = (
+        "import sys; from l2l_tf.meta_training import settings; "
+        "assert 'tensorflow' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -10,7 +10,8 @@ import tensorflow as tf
 from l2l_tf.core import compilation
 from l2l_tf.core import randomness
 from l2l_tf.evaluation import learning_curves as evaluation
-from l2l_tf.meta_gradients import estimators as meta_gradients
+from l2l_tf.meta_gradients import base
+from l2l_tf.meta_gradients import registry as meta_gradients
 from l2l_tf.meta_gradients import unroll
 from l2l_tf.meta_training import settings as settings_lib
 from l2l_tf.meta_training import trainer as meta_training
@@ -62,19 +63,21 @@ class _SometimesBroken(simple.Simple):
         return tf.where(task < 0.5, math.nan, loss)
 
 
-def test_epoch_is_truncated_backpropagation_with_adam():
+@pytest.mark.parametrize("name", ["autodiff", "es", "pes"])
+def test_epoch_is_a_loop_of_estimates_and_steps_of_adam(name):
     """Against a plain loop of unrolls with Keras's Adam."""
     import keras
 
-    trainer = _trainer(batch_size=2)
+    options = {} if name == "autodiff" else {"num_pairs": 3}
+    trainer = _trainer(num_optimizees=2, meta_gradient=name, **options)
     rule = registry.make_rule({"layers": [3]})
     adam = keras.optimizers.Adam(0.01, epsilon=1e-8)
     phi = list(rule.trainable_variables)
     adam.build(phi)
-    weights = tf.ones([4])
-    gradient = tf.function(
-        lambda run: meta_gradients.autodiff(rule, PROBLEM, run, weights)
+    estimator = meta_gradients.ESTIMATORS.build(
+        name, rule, PROBLEM, tf.ones([4]), **options
     )
+    estimate = tf.function(estimator)
     for epoch in range(2):
         runs = [
             unroll.start(
@@ -82,9 +85,14 @@ def test_epoch_is_truncated_backpropagation_with_adam():
             )
             for i in range(2)
         ]
+        states = [estimator.initial_state(run) for run in runs]
         for _ in range(2):
-            results = [gradient(run) for run in runs]
+            results = [
+                estimate(run, state)
+                for run, state in zip(runs, states, strict=True)
+            ]
             runs = [result.run for result in results]
+            states = [result.state for result in results]
             mean = [
                 (a + b) / 2
                 for a, b in zip(*(r.gradients for r in results), strict=True)
@@ -96,15 +104,46 @@ def test_epoch_is_truncated_backpropagation_with_adam():
         np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("batch_size", [1, 3])
-def test_replay_and_autodiff_train_alike(batch_size):
+def test_several_estimates_are_combined_to_their_mean():
+    estimates = [
+        base.Estimate(
+            tf.constant(loss), [tf.constant([loss, 1.0])], losses=(), run=()
+        )
+        for loss in (1.0, 2.0, 6.0)
+    ]
+    loss, [gradient] = meta_training.combine(estimates)
+    assert float(loss) == 3.0
+    np.testing.assert_allclose(gradient, [3.0, 1.0])
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_weights_of_low_precision_are_refused(dtype):
+    rule = registry.make_rule({"layers": [3], "dtype": dtype})
+    with pytest.raises(ValueError, match=f"{dtype} cannot be trained.*float32"):
+        _trainer(rule)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float64"])
+@pytest.mark.parametrize("name", ["autodiff", "replay", "es", "pes"])
+def test_problems_of_any_precision_are_trained_on(dtype, name):
+    problem = quadratic.Quadratic(num_functions=3, num_dims=2, dtype=dtype)
+    trainer = _trainer(problem=problem, meta_gradient=name, num_epochs=2)
+    before = _phi(trainer)
+    *_, report = trainer.train()
+    assert math.isfinite(report.meta_loss) and report.skipped == 0
+    assert math.isfinite(report.validation_loss)
+    assert not np.array_equal(before[0], _phi(trainer)[0])
+
+
+@pytest.mark.parametrize("num_optimizees", [1, 3])
+def test_replay_and_autodiff_train_alike(num_optimizees):
     trained = []
     for changes in (
         {"meta_gradient": "autodiff"},
         {"meta_gradient": "replay"},
         {"meta_gradient": "replay", "jit_compile": False},
     ):
-        trainer = _trainer(batch_size=batch_size, **changes)
+        trainer = _trainer(num_optimizees=num_optimizees, **changes)
         reports = list(trainer.train())
         trained.append(
             [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import types
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -83,21 +83,20 @@ class DeepLSTMRule(columns.ColumnwiseRule):
         layers = checks.integers("layers", layers)
         seed = checks.integer("seed", seed, minimum=0)
         scale = checks.number("scale", scale)
-        # A proxy, since `tf.Module` would wrap a plain dict and its lists.
-        self._config = types.MappingProxyType(
-            {
-                "layers": layers,
-                "preprocessing": preprocessing,
-                "preprocessing_options": dict(preprocessing_options or {}),
-                "scale": scale,
-                "initializer": initializer,
-                "seed": seed,
-                "dtype": dtype,
-                "inputs": inputs,
-                "inputs_options": dict(inputs_options or {}),
-                "outputs": outputs,
-                "outputs_options": dict(outputs_options or {}),
-            }
+        # Made when asked for: `tf.Module` would wrap a dict and its lists.
+        self._config = functools.partial(
+            dict,
+            layers=layers,
+            preprocessing=preprocessing,
+            preprocessing_options=dict(preprocessing_options or {}),
+            scale=scale,
+            initializer=initializer,
+            seed=seed,
+            dtype=dtype,
+            inputs=inputs,
+            inputs_options=dict(inputs_options or {}),
+            outputs=outputs,
+            outputs_options=dict(outputs_options or {}),
         )
         self.scale = scale
         self._preprocess = preprocess
@@ -151,14 +150,14 @@ class DeepLSTMRule(columns.ColumnwiseRule):
         return {
             "rule": self.rule_name,
             **self.arrangement.config(),
-            **self._config,
+            **self._config(),
         }
 
     def describe(self) -> str:
         """See base class."""
         with tf.init_scope():
             state = tf.nest.flatten(self.initial_columns(1))
-        layers = self._config["layers"]
+        layers = self._config()["layers"]
         return (
             f"An LSTM with layers {layers} on every {self.arrangement.unit}, "
             f"{sum(tensor.shape[0] for tensor in state)} numbers of state for "

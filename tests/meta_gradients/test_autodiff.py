@@ -1,4 +1,4 @@
-"""Tests of l2l_tf/meta_gradients/estimators.py."""
+"""Tests of l2l_tf/meta_gradients/autodiff.py, and of replay.py against it."""
 
 import keras
 import numpy as np
@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 from l2l_tf.core import randomness
-from l2l_tf.meta_gradients import estimators as meta_gradients
 from l2l_tf.meta_gradients import meta_loss
+from l2l_tf.meta_gradients import registry as meta_gradients
 from l2l_tf.meta_gradients import unroll
 from l2l_tf.problems import base
 from l2l_tf.problems import image_classification
@@ -91,12 +91,22 @@ def _meta_loss(rule, problem, run, weights, gradients=None):
     return total, recorded
 
 
+def _estimate(name, rule, problem, run, weights, **options):
+    estimator = meta_gradients.ESTIMATORS.build(
+        name, rule, problem, weights, **options
+    )
+    return tf.function(lambda: estimator(run, estimator.initial_state(run)))()
+
+
 def _autodiff(rule, problem, run, weights, second_derivatives):
-    return tf.function(
-        lambda: meta_gradients.autodiff(
-            rule, problem, run, weights, second_derivatives
-        )
-    )()
+    return _estimate(
+        "autodiff",
+        rule,
+        problem,
+        run,
+        weights,
+        second_derivatives=second_derivatives,
+    )
 
 
 def _check_against_differences(
@@ -120,16 +130,16 @@ def _check_against_differences(
             variable.assign(center + distance * d)
             return _meta_loss(*arguments, fed)[0]
 
-        slope = (along(step) - along(-step)) / (2 * step)
+        quotient = (along(step) - along(-step)) / (2 * step)
         variable.assign(center)
         expected = float(tf.reduce_sum(gradient * direction))
-        assert slope == pytest.approx(expected, rel=1e-6), variable.name
+        assert quotient == pytest.approx(expected, rel=1e-6), variable.name
 
 
 @pytest.mark.parametrize("second_derivatives", [False, True])
 @pytest.mark.parametrize("rule_name", [*_RULES, "routed"])
 @pytest.mark.parametrize("problem_name", _PROBLEMS)
-def test_gradients_are_the_slopes_of_the_meta_loss(
+def test_gradients_are_those_of_the_meta_loss(
     problem_name, rule_name, second_derivatives
 ):
     _check_against_differences(
@@ -178,11 +188,9 @@ def test_weights_that_the_loss_does_not_reach_get_zeros():
 
 
 def _both(rule, problem, run, weights, jit_compile=True):
-    replayed = tf.function(
-        lambda: meta_gradients.replay(
-            rule, problem, run, weights, jit_compile=jit_compile
-        )
-    )()
+    replayed = _estimate(
+        "replay", rule, problem, run, weights, jit_compile=jit_compile
+    )
     return _autodiff(rule, problem, run, weights, False), replayed
 
 
@@ -364,19 +372,24 @@ def test_a_model_s_state_counts_as_constant():
 def test_a_fraction_of_the_coordinates_is_drawn_anew_for_each_unroll():
     rule, problem, run = _start("digits", "log_and_sign")
     estimate = tf.function(
-        lambda run: meta_gradients.replay(
-            rule, problem, run, _WEIGHTS["constant"], 0.1
+        meta_gradients.ESTIMATORS.build(
+            "replay",
+            rule,
+            problem,
+            _WEIGHTS["constant"],
+            coordinate_fraction=0.1,
         )
     )
-    first = estimate(run)
-    for a, b in zip(first.gradients, estimate(run).gradients, strict=True):
+    first = estimate(run, ())
+    again = estimate(run, ())
+    for a, b in zip(first.gradients, again.gradients, strict=True):
         np.testing.assert_array_equal(a, b)
     for changed in (
         run._replace(step=tf.constant(4)),
         run._replace(seed=randomness.run_seed(0, "train", 1)),
     ):
         # The losses change too; what counts is which coordinates are drawn.
-        gradients = estimate(changed).gradients
+        gradients = estimate(changed, ()).gradients
         assert not np.array_equal(first.gradients[0], gradients[0])
     np.testing.assert_allclose(
         first.losses,

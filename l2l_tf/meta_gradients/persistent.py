@@ -1,0 +1,99 @@
+"""dL/dphi by persistent evolution strategies: long runs in short unrolls."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from l2l_tf.meta_gradients import base
+from l2l_tf.meta_gradients import evolution
+from l2l_tf.meta_gradients import perturbation
+from l2l_tf.meta_gradients import registry
+from l2l_tf.meta_gradients import unroll
+
+
+class Particles(NamedTuple):
+    """Runs under perturbed weights; every tensor has an axis of pairs in front.
+
+    Attributes:
+        plus: What `unroll.Run` changes, under phi + sigma eps.
+        minus: The same under phi - sigma eps.
+        noise: The sum of the eps of all unrolls so far, for each variable.
+    """
+
+    plus: base.Nest
+    minus: base.Nest
+    noise: list[tf.Tensor]
+
+
+@registry.ESTIMATORS.register("pes")
+class PersistentEvolutionStrategies(evolution.Sampled):
+    """Antithetic persistent evolution strategies.
+
+        xi_k     =  eps_1 + ... + eps_k
+        dL/dphi  ~  mean of  (L_k(phi + sigma eps) - L_k(phi - sigma eps))
+                             / (2 sigma)  xi_k
+
+    Each particle goes on with its own run from unroll to unroll, and all
+    perturbations that made it what it is are credited with its losses. Summed
+    over the unrolls of a run, the estimates are those of the gradient of the
+    whole run's meta-loss, which no truncation biases.
+
+    Source: Vicol et al. 2021, arXiv 2112.13835, section 4.
+    """
+
+    def initial_state(self, run):
+        """See base class; all particles start where the run does."""
+        particles = self._repeat(_changing(run))
+        variables = self._rule.trainable_variables
+        zeros = self._repeat([tf.zeros_like(v) for v in variables])
+        return Particles(particles, particles, zeros)
+
+    def __call__(self, run, state):
+        """See base class."""
+
+        def advance(pair, plus, minus, noise):
+            new = perturbation.draw(self._rule, self._seed(run, pair))
+            losses, runs = [], []
+            for changing, scale in ((plus, self._std), (minus, -self._std)):
+                rule = perturbation.perturbed(self._rule, new, scale)
+                loss, trajectory = self._unroll(rule, run._replace(**changing))
+                losses.append(loss)
+                runs.append(_changing(trajectory.run))
+            noise = [a + b for a, b in zip(noise, new, strict=True)]
+            quotient = (losses[0] - losses[1]) / (2.0 * self._std)
+            return tf.cast(quotient, tf.float64), Particles(*runs, noise)
+
+        spec = tf.nest.map_structure(
+            lambda t: tf.TensorSpec(t.shape[1:], t.dtype), state
+        )
+        quotients, state = tf.map_fn(
+            lambda elements: advance(*elements),
+            (tf.range(self._num_pairs), *state),
+            fn_output_signature=(tf.TensorSpec([], tf.float64), spec),
+            parallel_iterations=1,
+        )
+        gradients = [
+            tf.tensordot(tf.cast(quotients, noise.dtype), noise, 1)
+            / self._num_pairs
+            for noise in state.noise
+        ]
+        loss, trajectory = self._unroll(self._rule, run)
+        return base.Estimate(
+            loss, gradients, trajectory.losses, trajectory.run, state
+        )
+
+    def _repeat(self, nest: base.Nest) -> base.Nest:
+        return tf.nest.map_structure(
+            lambda t: tf.repeat(t[tf.newaxis], self._num_pairs, axis=0), nest
+        )
+
+
+def _changing(run: unroll.Run) -> dict[str, base.Nest]:
+    """Returns what an unroll changes in a run, but for its step."""
+    return {
+        "params": run.params,
+        "rule_state": run.rule_state,
+        "model_state": run.model_state,
+    }

@@ -1,0 +1,187 @@
+"""Training in the stages of a recipe, one folder for each.
+
+save_path/recipe.json    the recipe
+save_path/1-name/        the first stage's experiment, and so on
+save_path/optimizer/     what the last stage gave
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+from collections.abc import Iterator
+
+from l2l_tf.core import files
+from l2l_tf.meta_training import config as config_lib
+from l2l_tf.meta_training import experiment as experiment_lib
+from l2l_tf.meta_training import locking
+from l2l_tf.meta_training import recipe as recipe_lib
+from l2l_tf.meta_training import settings as settings_lib
+from l2l_tf.problems import base as problems
+from l2l_tf.problems import registry
+from l2l_tf.saving import metadata
+
+
+@dataclasses.dataclass(frozen=True)
+class Planned:
+    """A stage that can be trained, as soon as those before it are.
+
+    Attributes:
+        folder: The experiment's folder.
+        problem: The problem.
+        config: What to train, and how.
+    """
+
+    folder: pathlib.Path
+    problem: problems.Problem
+    config: config_lib.Config
+
+
+def train(
+    recipe: recipe_lib.Recipe,
+    save_path: str | os.PathLike,
+    resume: bool = False,
+    overwrite: bool = False,
+    test_runs: int = 0,
+    command: str = "",
+) -> pathlib.Path:
+    """Trains all stages that are not done yet.
+
+    Args:
+        recipe: The recipe.
+        save_path: The folder.
+        resume: Whether to go on in the folder, between stages or within one.
+        overwrite: Whether to replace what is in it.
+        test_runs: Test runs of the last stage, see
+            `l2l_tf.meta_training.experiment.Experiment.export`.
+        command: The command that does this, for the metadata.
+
+    Returns:
+        The folder of the last stage's optimizer.
+
+    Raises:
+        ValueError: If any stage makes no sense, before the first begins; or
+            if the folder holds another recipe.
+        FileExistsError: If the folder is in use.
+    """
+    path = pathlib.Path(save_path).expanduser()
+    config_lib.check_folder(path, resume, overwrite)
+    if resume:
+        _check_same(recipe, path)
+    planned = plan(recipe, path, command)
+    if overwrite:
+        config_lib.remove_folder(path)
+    with locking.locked(path):
+        files.write_json(path / config_lib.RECIPE, recipe.to_json())
+        for stage in planned[:-1]:
+            if (stage.folder / "optimizer" / metadata.METADATA).is_file():
+                print(f"Stage {stage.folder.name} is done.", flush=True)
+            else:
+                experiment_lib.run(_experiment(stage))
+        target = path / "optimizer"
+        if (target / metadata.METADATA).is_file():
+            return target
+        last = _experiment(planned[-1])
+        experiment_lib.run(last)
+        return last.export(target, test_runs, overwrite=True)
+
+
+def plan(
+    recipe: recipe_lib.Recipe, save_path: pathlib.Path, command: str = ""
+) -> list[Planned]:
+    """Checks all stages, as far as that is possible before the first is done.
+
+    Args:
+        recipe: The recipe.
+        save_path: The folder.
+        command: For the metadata.
+
+    Returns:
+        The stages, in order.
+
+    Raises:
+        ValueError: If one makes no sense; it is quoted.
+    """
+    planned: dict[str, Planned] = {}
+    last = recipe.stages[-1]
+    for number, stage in enumerate(recipe.stages, start=1):
+        with _explained(recipe, stage):
+            problem = registry.make_problem(
+                stage.problem, **stage.problem_options
+            )
+            settings = settings_lib.make(stage.settings)
+            start, rule = stage.start_from, None
+            if stage.rule is not None:
+                rule = experiment_lib.suited_rule(stage.rule, problem)
+            if start in planned:
+                source = planned[start]
+                start = str(source.folder / "optimizer")
+                rule = rule or source.config.rule
+                start_rule = source.config.rule
+            elif start is not None:
+                start_rule = metadata.read(start)["rule"]
+                rule = rule or start_rule
+            rule = experiment_lib.complete_rule(
+                rule, problem, seed=settings.seed
+            )
+            if start is not None:
+                experiment_lib.check_start(start, start_rule, rule)
+            of_recipe = (
+                recipe.name if stage is last else f"{recipe.name}/{stage.name}"
+            )
+            config = config_lib.Config(
+                problem.config(), rule, settings, start, command, of_recipe
+            )
+            experiment_lib.make_trainer(problem, config)
+        planned[stage.name] = Planned(
+            save_path / f"{number}-{stage.name}", problem, config
+        )
+    return list(planned.values())
+
+
+@contextlib.contextmanager
+def _explained(
+    recipe: recipe_lib.Recipe, stage: recipe_lib.Stage
+) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(
+            f"Stage {stage.name!r} of the recipe {recipe.name!r}: {error}"
+        ) from error
+
+
+def _experiment(stage: Planned) -> experiment_lib.Experiment:
+    print(f"Stage {stage.folder.name}:", flush=True)
+    config = stage.config
+    saved = config_lib.read_config(stage.folder)
+    if saved is not None:
+        # The folder, and so what it starts from, may have been moved.
+        saved = dataclasses.replace(
+            saved, initial_optimizer=config.initial_optimizer
+        )
+        config = config_lib.continued(saved, config)
+    return experiment_lib.Experiment(stage.folder, stage.problem, config)
+
+
+def _check_same(recipe: recipe_lib.Recipe, path: pathlib.Path) -> None:
+    file = path / config_lib.RECIPE
+    if not file.is_file():
+        if path.is_dir() and {f.name for f in path.iterdir()} - {locking.LOCK}:
+            raise ValueError(
+                f"save_path={str(path)!r} holds no recipe's stages; choose "
+                "another path."
+            )
+        return
+    try:
+        values = json.loads(file.read_text())
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(f"{file} is not a recipe: {error}.") from error
+    if values != recipe.to_json():
+        raise ValueError(
+            f"{file} is not the recipe {recipe.name!r} as it is now; a recipe "
+            "is resumed as it began, or begun in another save_path."
+        )
