@@ -2,14 +2,16 @@
 
   python scripts/reproduce.py --figure=mnist
 
-Writes, for each figure, a PNG, a JSON and a Markdown table into --output_dir,
+Writes, for each figure, a PNG, a JSON and Markdown tables into --output_dir,
 and a report of all of them beside it. Baselines run at rates that are searched
 once and kept in baseline_rates.json; --search finds them anew.
 """
 
 from __future__ import annotations
 
+import os
 import pathlib
+import tempfile
 import time
 
 import _command_line as command_line
@@ -18,13 +20,16 @@ from absl import flags
 FLAGS = flags.FLAGS
 
 flags.DEFINE_string(
-    "figure",
-    None,
-    "quadratic, mnist, mnist-200, mnist-40, mnist-2layer, mnist-relu, "
-    "mnist-1000, mnist-grid or all.",
+    "figure", None, "The figure, or all; without it, the names are listed."
 )
 flags.DEFINE_bool("quick", False, "Few runs and architectures: a first look.")
+flags.DEFINE_integer("seed", 0, "Seed of the runs.")
 flags.DEFINE_bool("search", False, "Search the baselines' rates anew.")
+flags.DEFINE_bool(
+    "redraw",
+    False,
+    "Run nothing: draw the JSON that lies in --output_dir again.",
+)
 flags.DEFINE_bool(
     "record",
     False,
@@ -34,57 +39,83 @@ flags.DEFINE_string(
     "output_dir",
     None,
     "Where to write; the report is OUTPUT_DIR.md. By default docs/results, for "
-    "--quick runs/results.",
+    "--quick and for other seeds than 0 runs/results.",
 )
 flags.DEFINE_string("data_dir", None, "Folder of prepared TFDS data sets.")
+
+_PUBLISHED = pathlib.Path("docs/results")
+_OWN = pathlib.Path("runs/results")
 
 
 def main(argv: list[str]) -> None:
     """Reproduces as the flags say."""
     del argv
     from l2l_tf.core import files
-    from l2l_tf.figures import catalogue as figures
-    from l2l_tf.figures import report as figure_report
+    from l2l_tf.figures import catalogue
+    from l2l_tf.figures import rates as rates_lib
+    from l2l_tf.figures import report
     from l2l_tf.figures import reproduction
 
-    known = list(figures.FIGURES)
-    if FLAGS.figure not in (*known, "all"):
+    names = _names(list(catalogue.FIGURES))
+    if FLAGS.record and (FLAGS.quick or FLAGS.seed or FLAGS.redraw):
         raise command_line.UsageError(
-            f"--figure={FLAGS.figure!r} is not known; accepted: "
-            f"{', '.join(known)}, all."
+            "--record takes the numbers of full runs at seed 0, not those of "
+            "--quick, --seed or --redraw."
         )
-    if FLAGS.quick and FLAGS.record:
-        raise command_line.UsageError(
-            "--record takes the numbers of full runs, not those of --quick."
-        )
-    published = pathlib.Path("docs/results")
-    folder = pathlib.Path(
-        FLAGS.output_dir or ("runs/results" if FLAGS.quick else published)
+    folder = _writable_folder()
+    if FLAGS.data_dir:
+        os.environ["TFDS_DATA_DIR"] = FLAGS.data_dir
+    rates = command_line.checked(
+        rates_lib.RateCache,
+        (_PUBLISHED if FLAGS.output_dir is None else folder)
+        / "baseline_rates.json",
+        search_anew=FLAGS.search,
     )
-    rates = published if FLAGS.output_dir is None else folder
-    cache = reproduction.RateCache(
-        rates / "baseline_rates.json", search_anew=FLAGS.search
-    )
-    for name in known if FLAGS.figure == "all" else [FLAGS.figure]:
-        began = time.perf_counter()
-        result = command_line.checked(
-            reproduction.reproduce,
-            figures.FIGURES[name],
-            cache,
-            FLAGS.quick,
-            FLAGS.data_dir,
-        )
-        result["seconds"] = time.perf_counter() - began
+    for name in names:
+        if FLAGS.redraw:
+            result = command_line.checked(reproduction.read, name, folder)
+        else:
+            began = time.perf_counter()
+            result = command_line.checked(
+                reproduction.reproduce, name, rates, FLAGS.seed, FLAGS.quick
+            )
+            result["seconds"] = time.perf_counter() - began
         reproduction.write(result, folder)
         if FLAGS.record:
             reproduction.record(result)
         print(f"\n{name} ({result['seconds']:.0f} s)")
-        print(figure_report.table(result), flush=True)
-    report = files.write_bytes(
-        folder.parent / f"{folder.name}.md",
-        figure_report.report(folder).encode(),
+        print(catalogue.FIGURES[name].tables(result), flush=True)
+    path = files.write_bytes(
+        folder.with_name(f"{folder.name}.md"), report.report(folder).encode()
     )
-    print(f"\nReport: {report}")
+    print(f"\nReport: {path}")
+
+
+def _names(known: list[str]) -> list[str]:
+    if FLAGS.figure not in (*known, "all"):
+        raise command_line.UsageError(
+            f"--figure={FLAGS.figure} is not a figure; accepted: "
+            f"{', '.join(known)}, all."
+        )
+    return known if FLAGS.figure == "all" else [FLAGS.figure]
+
+
+def _writable_folder() -> pathlib.Path:
+    """Returns where to write, having tried it: runs may take hours."""
+    default = _OWN if FLAGS.quick or FLAGS.seed else _PUBLISHED
+    folder = pathlib.Path(FLAGS.output_dir or default).expanduser()
+    if not folder.name:
+        folder = folder.resolve()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # The report lies beside the folder.
+        for place in (folder, folder.parent):
+            tempfile.TemporaryFile(dir=place).close()
+    except OSError as error:
+        raise command_line.UsageError(
+            f"--output_dir={str(folder)!r} cannot be written: {error.strerror}."
+        ) from error
+    return folder
 
 
 if __name__ == "__main__":

@@ -47,8 +47,8 @@ def compare(
 
     Returns:
         What can be written as JSON: `problem`, `split`, `num_steps`,
-        `num_epochs` (the number of runs), `seed` and, for each optimizer by
-        name, `l2l_tf.evaluation.learning_curves.summarize`.
+        `num_runs`, `seed` and, for each optimizer by name, whether it is a
+        `learned` one and `l2l_tf.evaluation.learning_curves.summarize`.
     """
     results: dict[str, Any] = {}
     for name, rule in (learned or {}).items():
@@ -58,9 +58,11 @@ def compare(
             num_steps,
             jit_compile,
         )
-        results[name] = evaluation.summarize(
-            recorder.curves(seed, num_runs), None
-        )
+        curves = recorder.curves(seed, num_runs)
+        results[name] = {
+            "learned": True,
+            **evaluation.summarize(curves, None),
+        }
     for name in baselines:
         baseline = rate_search.Baseline(name, problem, num_steps)
         rate = (learning_rates or {}).get(name)
@@ -78,12 +80,15 @@ def compare(
                     rate_search.GRID[-1],
                 )
         curves = baseline.curves(split, seed, num_runs, rate)
-        results[name] = evaluation.summarize(curves, rate)
+        results[name] = {
+            "learned": False,
+            **evaluation.summarize(curves, rate),
+        }
     return {
         "problem": problem.name,
         "split": split,
         "num_steps": num_steps,
-        "num_epochs": num_runs,
+        "num_runs": num_runs,
         "seed": seed,
         "optimizers": results,
     }

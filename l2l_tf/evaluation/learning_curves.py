@@ -142,11 +142,11 @@ def summarize(
     Returns:
         `mean` and `std` over curves for each step 0, ..., T; `final`, the
         mean of f(theta_T), and its standard error `final_sem`, which is no
-        number for a single curve; `late`, the mean over the last tenth of the
-        steps, and `late_sem`; `mean_over_steps`.
+        number for a single curve; `last_tenth`, the mean over the last tenth
+        of the steps, and `last_tenth_sem`; `mean_over_steps`.
     """
     final = curves[:, -1]
-    late = np.mean(_tail(curves), axis=1)
+    last_tenth = np.mean(_tail(curves), axis=1)
     # A curve that overflows has no mean: that is a result, not an error.
     with np.errstate(over="ignore", invalid="ignore"):
         return {
@@ -155,8 +155,8 @@ def summarize(
             "std": np.std(curves, axis=0).tolist(),
             "final": float(np.mean(final)),
             "final_sem": _standard_error(final),
-            "late": float(np.mean(late)),
-            "late_sem": _standard_error(late),
+            "last_tenth": float(np.mean(last_tenth)),
+            "last_tenth_sem": _standard_error(last_tenth),
             "mean_over_steps": float(np.mean(curves)),
         }
 

@@ -10,109 +10,200 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib import axes as mpl_axes
 from matplotlib import figure as mpl_figure
+from matplotlib import ticker
 
 from l2l_tf.core import files
+from l2l_tf.evaluation import plot_styles
 
-_COLORS = {
-    "L2L": "#d62728",
-    "L2L robust": "#e377c2",
-    "adam": "#1f77b4",
-    "rmsprop": "#2ca02c",
-    "nag": "#9467bd",
-    "momentum": "#8c564b",
-    "sgd": "#ff7f0e",
-    "adagrad": "#17becf",
-    "rprop": "#7f7f7f",
-}
-_LABELS = {
-    "L2L": "LSTM (learned)",
-    "L2L robust": "LSTM (robust)",
-    "adam": "Adam",
-    "rmsprop": "RMSprop",
-    "nag": "NAG",
-    "momentum": "Momentum",
-    "sgd": "SGD",
-    "adagrad": "Adagrad",
-    "rprop": "Rprop",
-}
+# Inches. A README shows a figure of two columns at some 800 pixels.
+_COLUMN, _ROW, _SINGLE = 4.5, 3.1, (7.0, 5.0)
+_LEGEND_LINE, _LEGEND_LETTER = 0.7, 0.085
+_DPI = 160
+
+_MAX_POINTS = 100
+"""Points of a curve, beyond which it is smoothed."""
+
+
+def grid(
+    num_panels: int, num_columns: int = 2
+) -> tuple[mpl_figure.Figure, list[mpl_axes.Axes]]:
+    """Makes a figure of panels, row by row.
+
+    Args:
+        num_panels: The number of panels.
+        num_columns: Panels beside each other.
+
+    Returns:
+        The figure and the axes of its panels.
+    """
+    num_columns = min(num_panels, num_columns)
+    num_rows = -(-num_panels // num_columns)
+    figure = mpl_figure.Figure(
+        figsize=(_COLUMN * num_columns, _ROW * num_rows),
+        dpi=_DPI,
+        layout="constrained",
+    )
+    axes = [
+        figure.add_subplot(num_rows, num_columns, index + 1)
+        for index in range(num_panels)
+    ]
+    for part in axes:
+        part.grid(alpha=0.25)
+        part.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def draw_comparison(
+    axes: mpl_axes.Axes,
+    results: Mapping[str, Any],
+    looks: Mapping[str, Mapping[str, Any]],
+) -> None:
+    """Draws mean learning curves with their standard error, on a log axis.
+
+    Of long runs, means over several steps are drawn: the noise of minibatches
+    would hide the lines.
+
+    Args:
+        axes: Where to draw.
+        results: What `l2l_tf.evaluation.comparison.compare` returned, or what
+            JSON made of it.
+        looks: What `l2l_tf.evaluation.plot_styles.styles` returned.
+    """
+    starts, ends, width = [], [], 1
+    for name, style in looks.items():
+        if name not in results["optimizers"]:
+            continue
+        result = results["optimizers"][name]
+        # JSON has null for NaN.
+        mean, std = np.array([result["mean"], result["std"]], float)
+        # The number of curves behind the mean shows in its last error.
+        sem = np.array(result["final_sem"], float)
+        shrink = sem / std[-1] if std[-1] > 0 and np.isfinite(sem) else 0.0
+        width = _bin_width(mean)
+        steps, mean, error = (
+            _binned(values, width)
+            for values in (np.arange(len(mean)), mean, std * shrink)
+        )
+        curve(axes, steps, mean, error, **style)
+        starts.append(mean[0])
+        ends += [mean.min()] if np.all(np.isfinite(mean)) else []
+    # A diverging curve would squeeze all others into a line.
+    lowest = max(min(ends, default=0.1), 1e-12)
+    axes.set_ylim(lowest * 0.8, max(max(starts), lowest) * 1.5)
+    axes.set_xlabel(_step_label(width))
+    axes.set_ylabel("loss")
+    log_axis(axes)
+
+
+def draw_metric(
+    axes: mpl_axes.Axes,
+    results: Mapping[str, Any],
+    looks: Mapping[str, Mapping[str, Any]],
+    metric: str,
+) -> None:
+    """Draws means of a metric, such as the accuracy; see `draw_comparison`."""
+    width = 1
+    for name, style in looks.items():
+        found = _metrics(results["optimizers"].get(name, {})).get(metric)
+        if found is None:
+            continue
+        mean = np.array(found["mean"], float)
+        width = _bin_width(mean)
+        steps = np.arange(len(mean))
+        curve(axes, _binned(steps, width), _binned(mean, width), **style)
+    axes.set_xlabel(_step_label(width))
+    axes.set_ylabel(metric)
+
+
+def curve(
+    axes: mpl_axes.Axes,
+    x: Sequence[float],
+    mean: Sequence[float],
+    error: Sequence[float] | None = None,
+    **style: Any,
+) -> None:
+    """Draws a curve of means in a band of their errors.
+
+    Args:
+        axes: Where to draw.
+        x: What it is drawn over.
+        mean: The means, NaN where there is none.
+        error: Their standard errors.
+        **style: Arguments of `matplotlib.axes.Axes.plot`.
+    """
+    mean = np.array(mean, float)
+    [line] = axes.plot(x, mean, **style)
+    if error is not None:
+        axes.fill_between(
+            x,
+            # On a logarithmic axis a band must not reach zero.
+            np.maximum(mean - error, mean * 0.01),
+            mean + error,
+            color=line.get_color(),
+            zorder=line.get_zorder(),
+            alpha=0.15,
+            linewidth=0,
+        )
+
+
+def log_axis(axes: mpl_axes.Axes) -> None:
+    """Makes losses logarithmic, with numbers like 0.2 beside the axis."""
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    # Over many decades, numbers between their powers would overlap.
+    subs = (1, 2, 5) if high < 1e3 * low else (1,)
+    axes.yaxis.set_major_locator(ticker.LogLocator(subs=subs))
+    axes.yaxis.set_major_formatter(
+        ticker.FuncFormatter(lambda value, position: f"{value:g}")
+    )
+    axes.yaxis.set_minor_formatter(ticker.NullFormatter())
+
+
+def legend_below(figure: mpl_figure.Figure) -> None:
+    """Puts one legend for all panels below them, where no curve is."""
+    shown = {}
+    for axes in figure.axes:
+        handles, labels = axes.get_legend_handles_labels()
+        shown.update(zip(labels, handles, strict=True))
+    column = _LEGEND_LINE + _LEGEND_LETTER * max(map(len, shown), default=0)
+    figure.legend(
+        shown.values(),
+        shown.keys(),
+        loc="outside lower center",
+        ncols=max(1, int(figure.get_size_inches()[0] / column)),
+        frameon=False,
+        handlelength=3.0,
+    )
 
 
 def comparison(results: Mapping[str, Any]) -> mpl_figure.Figure:
-    """Draws mean learning curves with their standard error, on a log axis.
+    """Draws one comparison: losses, and beside them each metric.
 
     Args:
         results: What `l2l_tf.evaluation.comparison.compare` returned.
 
     Returns:
-        The figure.
+        The figure, with the baselines' learning rates.
     """
-    figure, axes = _axes()
-    title = f"{results['problem']}, {results['split']} split"
-    _draw_comparison(axes, results, title)
-    return figure
-
-
-def panels(
-    results: Sequence[Mapping[str, Any]], titles: Sequence[str]
-) -> mpl_figure.Figure:
-    """Draws several comparisons side by side.
-
-    Args:
-        results: What `l2l_tf.evaluation.comparison.compare` returned for each.
-        titles: Their titles.
-
-    Returns:
-        The figure.
-    """
-    num_rows, num_columns = -(-len(results) // 2), min(len(results), 2)
-    figure = mpl_figure.Figure(
-        figsize=(6.5 * num_columns, 4.5 * num_rows), dpi=110, layout="tight"
+    optimizers = results["optimizers"]
+    metrics = sorted(
+        {name for found in optimizers.values() for name in _metrics(found)}
     )
-    for index, (result, title) in enumerate(zip(results, titles, strict=True)):
-        axes = figure.add_subplot(num_rows, num_columns, index + 1)
-        _style(axes)
-        _draw_comparison(axes, result, title)
-    return figure
-
-
-def architectures(
-    losses: Mapping[str, Mapping[str, Sequence[float]]], units: Sequence[int]
-) -> mpl_figure.Figure:
-    """Draws final losses over the width of a network.
-
-    Args:
-        losses: For each kind of network, one number per width for each
-            optimizer.
-        units: The widths.
-
-    Returns:
-        The figure.
-    """
-    num_rows = -(-len(losses) // 2)
-    figure = mpl_figure.Figure(
-        figsize=(12, 4 * num_rows), dpi=110, layout="constrained"
-    )
-    for index, (title, curves) in enumerate(losses.items()):
-        axes = figure.add_subplot(num_rows, 2, index + 1)
-        _style(axes)
-        for name in sorted(curves, key=_is_learned):
-            axes.plot(
-                units,
-                curves[name],
-                color=_COLORS.get(name),
-                label=_LABELS.get(name, name),
-                linestyle="-" if _is_learned(name) else "--",
-                marker="o",
-            )
-        axes.set_xlabel("hidden units")
-        axes.set_ylabel("final loss")
-        axes.set_title(title)
-    handles, _ = axes.get_legend_handles_labels()
-    # Beside the panels: curves fill them.
-    figure.legend(
-        handles=handles[::-1], frameon=False, loc="outside right upper"
-    )
+    looks = plot_styles.styles(optimizers)
+    for name, found in optimizers.items():
+        if found["learning_rate"] is not None:
+            looks[name]["label"] += f", rate {found['learning_rate']:.2g}"
+    figure, [axes, *others] = grid(1 + len(metrics))
+    if not metrics:
+        figure.set_size_inches(_SINGLE)
+    draw_comparison(axes, results, looks)
+    axes.set_title(f"{results['problem']}, {results['split']} split")
+    for part, metric in zip(others, metrics, strict=True):
+        draw_metric(part, results, looks, metric)
+        part.set_title(f"{metric}, {results['split']} split")
+    legend_below(figure)
     return figure
 
 
@@ -126,12 +217,16 @@ def validation(curves: np.ndarray, title: str) -> mpl_figure.Figure:
     Returns:
         The figure.
     """
-    figure, axes = _axes()
-    for curve in curves[:50]:
-        axes.plot(curve, color=_COLORS["L2L"], alpha=0.15, linewidth=0.7)
+    figure, axes = _single()
+    style = next(plot_styles.learned())
+    for single in curves[:50]:
+        axes.plot(single, color=style["color"], alpha=0.15, linewidth=0.7)
     sem = curves.std(axis=0) / np.sqrt(len(curves))
-    _curve(axes, curves.mean(axis=0), sem, _COLORS["L2L"], "mean")
+    curve(axes, np.arange(curves.shape[1]), curves.mean(axis=0), sem, **style)
     axes.set_title(title)
+    axes.set_xlabel("step")
+    axes.set_ylabel("loss")
+    log_axis(axes)
     return figure
 
 
@@ -139,21 +234,25 @@ def history(logs: Mapping[str, list[float]], ylabel: str) -> mpl_figure.Figure:
     """Draws one number per epoch for several optimizers.
 
     Args:
-        logs: Values by label; the first one is drawn in the learned colour.
+        logs: Values by label; the first one is drawn as a learned optimizer.
         ylabel: What the values are.
 
     Returns:
         The figure.
     """
-    figure, axes = _axes()
-    colors = [_COLORS[name] for name in ("L2L", "adam", "rmsprop", "nag")]
-    for (label, values), color in zip(logs.items(), itertools.cycle(colors)):
+    figure, axes = _single()
+    looks = itertools.chain(
+        itertools.islice(plot_styles.learned(), 1),
+        plot_styles.hand_designed_ones(),
+    )
+    for (name, values), style in zip(logs.items(), looks, strict=False):
         epochs = range(1, len(values) + 1)
-        axes.plot(epochs, values, color=color, marker="o", label=label)
+        curve(axes, epochs, values, **style, label=name, marker="o")
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel("epoch")
     axes.set_ylabel(ylabel)
-    axes.legend(frameon=False)
+    log_axis(axes)
+    axes.legend(frameon=False, handlelength=3.0)
     return figure
 
 
@@ -190,52 +289,26 @@ def save(figure: mpl_figure.Figure, path: str | os.PathLike) -> pathlib.Path:
     return files.write_bytes(path, buffer.getvalue())
 
 
-def _axes():
-    figure = mpl_figure.Figure(figsize=(7, 4.5), dpi=120, layout="tight")
-    axes = figure.add_subplot()
-    _style(axes)
+def _single() -> tuple[mpl_figure.Figure, mpl_axes.Axes]:
+    figure, [axes] = grid(1)
+    figure.set_size_inches(_SINGLE)
     return figure, axes
 
 
-def _style(axes):
-    axes.set_yscale("log")
-    axes.set_xlabel("step")
-    axes.set_ylabel("loss")
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
+def _metrics(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    return found.get("metrics", {})
 
 
-def _is_learned(name):
-    return name.startswith("L2L")
+def _bin_width(curve_values: np.ndarray) -> int:
+    return max(1, (len(curve_values) - 1) // _MAX_POINTS)
 
 
-def _draw_comparison(axes, results, title):
-    starts, ends = [], []
-    # Learned curves are drawn last, on top.
-    for name in sorted(results["optimizers"], key=_is_learned):
-        result = results["optimizers"][name]
-        mean, std = np.array(result["mean"]), np.array(result["std"])
-        # The number of curves behind the mean shows in its last error.
-        sem = result["final_sem"]
-        shrink = sem / std[-1] if std[-1] > 0 and sem == sem else 0.0
-        label = _LABELS.get(name, name)
-        if result["learning_rate"] is not None:
-            label += f", rate {result['learning_rate']:.2g}"
-        _curve(axes, mean, std * shrink, _COLORS.get(name), label)
-        starts.append(mean[0])
-        ends += [mean.min()] if np.all(np.isfinite(mean)) else []
-    # A diverging curve would squeeze all others into a line.
-    lowest = max(min(ends, default=0.1), 1e-12)
-    axes.set_ylim(lowest * 0.8, max(max(starts), lowest) * 2.0)
-    axes.set_title(title)
-    handles, _ = axes.get_legend_handles_labels()
-    axes.legend(handles=handles[::-1], frameon=False, fontsize=8)
+def _step_label(width: int) -> str:
+    return "step" if width == 1 else f"step (means over {width})"
 
 
-def _curve(axes, mean, sem, color, label):
-    steps = np.arange(len(mean))
-    axes.plot(steps, mean, color=color, label=label, linewidth=1.6)
-    low = np.maximum(mean - sem, mean * 0.01)
-    axes.fill_between(
-        steps, low, mean + sem, color=color, alpha=0.2, linewidth=0
-    )
+def _binned(values: np.ndarray, width: int) -> np.ndarray:
+    """Returns the first value, and means over as many as `width` thereafter."""
+    rest = values[1:]
+    rest = rest[: len(rest) // width * width].reshape(-1, width)
+    return np.concatenate([values[:1], rest.mean(axis=1)])

@@ -33,7 +33,7 @@ def test_results_have_the_documented_form():
         "problem",
         "split",
         "num_steps",
-        "num_epochs",
+        "num_runs",
         "seed",
         "optimizers",
     }
@@ -41,6 +41,8 @@ def test_results_have_the_documented_form():
     for result in results["optimizers"].values():
         assert len(result["mean"]) == len(result["std"]) == 11
         assert result["final"] == pytest.approx(result["mean"][-1])
+    learned = [found["learned"] for found in results["optimizers"].values()]
+    assert learned == [True, False, False]
     assert results["optimizers"]["sgd"]["learning_rate"] == 0.01
     assert results["optimizers"]["L2L"]["learning_rate"] is None
 

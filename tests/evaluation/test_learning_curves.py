@@ -138,8 +138,8 @@ def test_a_summary_describes_the_curves():
     sem = summary["std"][-1] / np.sqrt(3)
     assert summary["final_sem"] == pytest.approx(sem)
     # Five steps: the last tenth of them is the last one.
-    assert summary["late"] == pytest.approx(summary["final"])
-    assert summary["late_sem"] == pytest.approx(sem)
+    assert summary["last_tenth"] == pytest.approx(summary["final"])
+    assert summary["last_tenth_sem"] == pytest.approx(sem)
     assert summary["mean_over_steps"] == pytest.approx(
         np.mean(summary["mean"]), abs=1e-6
     )
@@ -166,6 +166,6 @@ def test_xla_records_the_same_curves_in_chunks(monkeypatch, num_steps):
 def test_late_losses_are_means_of_the_last_tenth_of_the_steps():
     curves = np.arange(2 * 41.0).reshape(2, 41)
     summary = evaluation.summarize(curves, None)
-    assert summary["late"] == np.mean(curves[:, 37:])
+    assert summary["last_tenth"] == np.mean(curves[:, 37:])
     of_each = np.mean(curves[:, 37:], axis=1)
-    assert summary["late_sem"] == np.std(of_each, ddof=1) / np.sqrt(2)
+    assert summary["last_tenth_sem"] == np.std(of_each, ddof=1) / np.sqrt(2)

@@ -129,6 +129,31 @@ def test_train_says_at_once_that_data_are_missing(tmp_path):
         _assert_refused(done, "TFDS_DATA_DIR", "--data_dir", "--problem=digits")
 
 
+@pytest.mark.parametrize("place", ["file", "file/below", "/proc/results"])
+def test_reproduce_refuses_folders_that_cannot_be_written(place, tmp_path):
+    (tmp_path / "file").touch()
+    folder = tmp_path / place
+    done = _run(
+        "reproduce", "--figure=quadratic", "--quick", f"--output_dir={folder}"
+    )
+    _assert_refused(done, "--output_dir", str(folder), "cannot be written")
+    assert done.stdout == ""
+
+
+def test_reproduce_refuses_to_draw_what_was_never_run(tmp_path):
+    folder = tmp_path / "results"
+    done = _run(
+        "reproduce", "--figure=mnist", "--redraw", f"--output_dir={folder}"
+    )
+    _assert_refused(done, "mnist.json")
+
+
+@pytest.mark.parametrize("flag", ["--quick", "--seed=1", "--redraw"])
+def test_reproduce_records_full_runs_only(flag):
+    done = _run("reproduce", "--figure=mnist", "--record", flag)
+    _assert_refused(done, "--record", "seed 0")
+
+
 def test_evaluate_prints_a_table_and_writes_json_and_plot(trained, tmp_path):
     done = _run(
         "evaluate",
@@ -151,19 +176,20 @@ def test_evaluate_prints_a_table_and_writes_json_and_plot(trained, tmp_path):
         "problem": "quadratic",
         "split": "validation",
         "num_steps": 4,
-        "num_epochs": 3,
+        "num_runs": 3,
         "seed": 5,
     }
     assert list(results["optimizers"]) == ["L2L", "adam", "sgd"]
     for result in results["optimizers"].values():
         assert set(result) == {
+            "learned",
             "learning_rate",
             "mean",
             "std",
             "final",
             "final_sem",
-            "late",
-            "late_sem",
+            "last_tenth",
+            "last_tenth_sem",
             "mean_over_steps",
         }
     assert (tmp_path / "out" / "plot.png").read_bytes()[1:4] == b"PNG"

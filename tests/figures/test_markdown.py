@@ -1,0 +1,28 @@
+"""Tests of l2l_tf/figures/markdown.py."""
+
+import math
+
+import pytest
+
+from l2l_tf.figures import markdown
+
+
+def test_tables_have_a_head_a_line_and_rows():
+    text = markdown.table(["", "b"], [["1", "2"], ["3", ""]])
+    assert text.splitlines() == ["|  | b |", "| --- | --- |"] + [
+        "| 1 | 2 |",
+        "| 3 |  |",
+    ]
+
+
+@pytest.mark.parametrize("failed", [None, math.nan, math.inf])
+def test_what_is_not_finite_diverged(failed):
+    assert markdown.loss(failed) == "diverged"
+    assert markdown.ratio(failed, 1.0) == markdown.ratio(1.0, failed) == ""
+
+
+def test_numbers():
+    assert markdown.loss(0.12345) == "0.123"
+    assert markdown.loss(5797973065728.0) == "5.8e+12"
+    assert markdown.ratio(1.0, 3.0) == "0.333" and markdown.ratio(1, 0) == ""
+    assert markdown.number(0.25) == "0.25" and markdown.number(None) == ""
