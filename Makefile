@@ -31,13 +31,14 @@ demo: venv  ## run the demo
 	@$(VENV)/bin/python scripts/demo.py $(ARGS)
 
 .PHONY: test
-test: venv  ## run the tests; ARGS="-k name" picks some
-	@$(VENV)/bin/python -m pytest tests $(ARGS)
+test: venv  ## run the tests on all cores; ARGS="-k name" picks some
+	@$(VENV)/bin/python -m pytest tests --numprocesses=auto $(ARGS)
 
 .PHONY: lint
-lint: venv  ## check style and formatting
+lint: venv  ## check style, formatting and what rooms import
 	@$(VENV)/bin/ruff check $(SOURCES)
 	@$(VENV)/bin/ruff format --check $(SOURCES)
+	@$(VENV)/bin/python .ci/check_rooms.py
 
 .PHONY: format
 format: venv  ## format the sources
@@ -45,7 +46,7 @@ format: venv  ## format the sources
 	@$(VENV)/bin/ruff format $(SOURCES)
 
 .PHONY: build-file
-build-file: venv  ## write BUILD anew from the imports
+build-file: venv  ## write the BUILD files anew from the imports
 	@$(VENV)/bin/python .ci/write_build.py
 
 # Fetched first, so that a missing network is not taken for a finding.
@@ -56,7 +57,8 @@ check-build:  ## check the style of the Bazel files, where npm is installed
 	elif ! $(BUILDIFIER) --version >/dev/null 2>&1; then \
 		echo "check-build: skipped, since npx cannot fetch buildifier"; \
 	else \
-		$(BUILDIFIER) -lint=warn -mode=check BUILD MODULE.bazel; \
+		$(BUILDIFIER) -lint=warn -mode=check BUILD MODULE.bazel \
+			l2l_tf/*/BUILD; \
 	fi
 
 # Each continues where it was stopped.

@@ -1,25 +1,29 @@
-"""Writes BUILD, with one Bazel target for every Python file.
+"""Writes the BUILD files: one Bazel target for every Python file.
 
-A target's dependencies are the imports of its file, wherever in the file they
-stand. A literal name given to `import_module` or `importorskip` is an import
-too, and so is, where a file calls `import_module`, every string that names a
-module of the repository: a table of what to import when it is needed.
+Each room of the library is a Bazel package. Its files' targets are visible in
+the room alone, and one target that holds them all is visible to the rooms that
+may import it: what is needed of a room is the room, since its modules are also
+looked up by name. All other files have their targets in the top-level BUILD.
 
-Importing a module runs the `__init__.py` of each package around it, so
-the importer depends on those as well. The exception are packages which the
-importer is in itself: whoever imports the importer depends on them already,
-and an `__init__.py` may import its own modules without closing a cycle.
+A target's dependencies are the imports of its file. Importing a module runs the
+`__init__.py` of each package around it, so the importer depends on those as
+well. The exception are packages which the importer is in itself: whoever
+imports the importer depends on them already, and an `__init__.py` may import
+its own modules without closing a cycle.
 """
 
 from __future__ import annotations
 
 import argparse
-import ast
 import graphlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
+
+import imports
+import rooms
 
 # The distributions that are not called like the package they provide.
 DISTRIBUTIONS = {
@@ -29,106 +33,92 @@ DISTRIBUTIONS = {
     "sonnet": "dm_sonnet",
 }
 
-# The files that a target reads and its imports do not tell.
+
+class Label(NamedTuple):
+    """The name of a target: `//package:name`."""
+
+    package: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"//{self.package}:{self.name}"
+
+    def seen_from(self, package: str) -> str:
+        """Returns the shortest form in a BUILD file, which is Bazel's style."""
+        if self.package == package:
+            return f":{self.name}"
+        if self.package.rpartition("/")[2] == self.name:
+            return f"//{self.package}"
+        return str(self)
+
+
+# The files that a target reads and its imports do not tell, by what its label
+# begins with.
 DATA = {
-    "l2l_tf/saved_optimizer": [":saved_optimizers"],
-    "tests/test_build_file": [":repository"],
-    "tests/test_packaging": [":repository"],
+    "//l2l_tf/saving:metadata": Label("", "saved_optimizers"),
+    "//:tests/goldens/": Label("", "repository"),
+    "//:tests/keras_optimizers/test_distribution": Label(
+        "", "tests/keras_optimizers/_distributed_fit"
+    ),
+    "//:tests/keras_optimizers/test_docs": Label("", "repository"),
+    "//:tests/repository/": Label("", "repository"),
+    "//:tests/scripts/": Label("", "repository"),
 }
 
-# Folders whose files are run by path: they can import their neighbours by
-# their bare names.
-SCRIPT_FOLDERS = ("benchmarks", "scripts", "tests")
+# What a room reads besides its modules belongs to the room.
+ROOM_DATA = "*.json"
 
-FOLDERS = ("l2l_tf", *SCRIPT_FOLDERS)
+# The files of a package, for the tests that check the repository itself.
+ALL_FILES = "all_files"
 
 # What Bazel runs for a test: it hands the test's file to pytest.
 TEST_MAIN = Path("tests/run_pytest.py")
 
-
-def imported_names(root: Path, path: Path) -> Iterator[str]:
-    """Yields the dotted name of everything that a file imports."""
-    tree = ast.parse((root / path).read_bytes(), str(path))
-    nodes = list(ast.walk(tree))
-    imports_lazily = any(called(node) == "import_module" for node in nodes)
-    for node in nodes:
-        match node:
-            case ast.Import(names=aliases):
-                yield from (alias.name for alias in aliases)
-            case ast.ImportFrom(module=module, names=aliases, level=level):
-                package = path.parts[:-level] if level else ()
-                if module:
-                    package = (*package, module)
-                for alias in aliases:
-                    yield ".".join((*package, alias.name))
-            case ast.Call(args=[ast.Constant(value=str(name)), *_]):
-                if called(node) in ("import_module", "importorskip"):
-                    yield name
-            case ast.Constant(value=str(name)) if imports_lazily:
-                if is_module(root, name):
-                    yield name
+HEADER = '# Written by "make build-file" from the imports of every file.'
 
 
-def called(node: ast.AST) -> str | None:
-    """Returns the name of the function that a node calls, if it is a call."""
-    match node:
-        case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)):
-            return name
-    return None
+def package_of(path: Path) -> str:
+    """Returns the Bazel package that a file belongs to."""
+    room = rooms.room_of(path)
+    return f"{rooms.PACKAGE}/{room}" if room else ""
 
 
-def is_module(root: Path, name: str) -> bool:
-    """Whether a string is the full name of a module of the repository."""
-    top, *parts = name.split(".")
-    return (
-        top in FOLDERS
-        and all(part.isidentifier() for part in parts)
-        and module_file(root, Path(top, *parts)) is not None
-    )
+def room_label(package: str) -> Label:
+    """Returns the label of the target that holds a whole room."""
+    return Label(package, package.rpartition("/")[2])
 
 
-def module_file(root: Path, module: Path) -> Path | None:
-    """Returns the file of a module, given by its path without a suffix."""
-    for path in (module.with_suffix(".py"), module / "__init__.py"):
-        if (root / path).is_file():
-            return path
-    return None
+def label_of(path: Path) -> Label:
+    """Returns the label of a file's own target."""
+    package = package_of(path)
+    name = path.relative_to(package).with_suffix("").as_posix()
+    return Label(package, name)
 
 
-def local_files(root: Path, path: Path, name: str) -> set[Path]:
-    """Returns the files of the repository that importing a name executes."""
-    folders = [Path()]
-    if path.parts[0] in SCRIPT_FOLDERS:
-        folders.append(path.parent)
-    parts = name.split(".")
-    for folder in folders:
-        # The last part may be an attribute rather than a module.
-        prefixes = [parts[:n] for n in range(len(parts), 0, -1)]
-        modules = [folder.joinpath(*prefix) for prefix in prefixes]
-        files = [file for m in modules if (file := module_file(root, m))]
-        if files:
-            imported, *around = files
-            return {imported} | {
-                init for init in around if init.parent not in path.parents
-            }
-    return set()
-
-
-def target(path: Path) -> str:
-    """Returns the name of a file's target."""
-    return path.with_suffix("").as_posix()
-
-
-def dependencies(root: Path, path: Path) -> set[str]:
+def dependencies(root: Path, path: Path) -> set[Label | str]:
     """Returns the labels of everything that a file imports."""
-    labels = set()
-    for name in imported_names(root, path):
-        package = name.partition(".")[0]
-        if files := local_files(root, path, name):
-            labels |= {f":{target(file)}" for file in files}
-        elif package not in sys.stdlib_module_names:
-            labels.add(f"@pypi//{DISTRIBUTIONS.get(package, package)}")
+    labels: set[Label | str] = set()
+    package = package_of(path)
+    for name, _ in imports.imports(root, path):
+        top = name.partition(".")[0]
+        if files := imports.local_files(root, path, name):
+            for file in files:
+                label = label_of(file)
+                if label.package not in ("", package):
+                    label = room_label(label.package)
+                labels.add(label)
+        elif top not in sys.stdlib_module_names:
+            labels.add(f"@pypi//{DISTRIBUTIONS.get(top, top)}")
     return labels
+
+
+def strings(package: str, labels: Iterable[Label | str]) -> list[str]:
+    """Returns labels as text, in the order that buildifier wants."""
+    texts = [
+        label if isinstance(label, str) else label.seen_from(package)
+        for label in labels
+    ]
+    return sorted(texts, key=lambda text: (":/@".index(text[0]), text))
 
 
 def literal(value: str | bool | list[str]) -> str:
@@ -155,18 +145,28 @@ def rule(kind: str, **attributes: str | bool | list[str]) -> str:
     return "\n".join([f"{kind}(", *lines, ")"])
 
 
-def filegroup(root: Path, name: str, folders: list[str], *also: str) -> str:
-    """Formats the rule that groups the files of some folders."""
-    # Bazel refuses a pattern that matches nothing.
-    patterns = [
-        f"{folder}/**"
-        for folder in folders
-        if any(path.is_file() for path in (root / folder).rglob("*"))
-    ]
+def filegroup(
+    name: str, patterns: list[str], more: list[str], importers: list[str]
+) -> str:
+    """Formats the rule that groups the files of some patterns, and more."""
     lines = [f'    name = "{name}",']
-    if patterns := [*also, *patterns]:
-        lines.append(f"    srcs = glob({literal(patterns)}),")
+    groups = [f"glob({literal(patterns)})"] * bool(patterns)
+    groups += [literal(more)] * bool(more)
+    if groups:
+        lines.append(f"    srcs = {' + '.join(groups)},")
+    if importers:
+        lines.append(f"    visibility = {literal(importers)},")
     return "\n".join(["filegroup(", *lines, ")"])
+
+
+def folders(root: Path, names: Iterable[str]) -> list[str]:
+    """Returns the patterns of all files in the folders that have any."""
+    # Bazel refuses a pattern that matches nothing.
+    return [
+        f"{name}/**"
+        for name in names
+        if any(path.is_file() for path in (root / name).rglob("*"))
+    ]
 
 
 def kind_of(path: Path) -> str:
@@ -179,61 +179,127 @@ def kind_of(path: Path) -> str:
     return "py_library"
 
 
-def python_rule(path: Path, deps: set[str]) -> str:
+def python_rule(path: Path, deps: set[Label | str]) -> str:
     """Formats the rule of a file with the given dependencies."""
-    name, kind = target(path), kind_of(path)
+    label, kind = label_of(path), kind_of(path)
     is_test = kind == "py_test"
+    data = [DATA[begin] for begin in DATA if str(label).startswith(begin)]
     return rule(
         kind,
-        name=name,
+        name=label.name,
         testonly=path.parts[0] == "tests" and not is_test,
-        srcs=[TEST_MAIN.as_posix()] * is_test + [path.as_posix()],
+        srcs=sorted(
+            [TEST_MAIN.as_posix()] * is_test
+            + [path.relative_to(label.package).as_posix()]
+        ),
         args=[f"$(rootpath {path.as_posix()})"] * is_test,
-        data=DATA.get(name, []),
+        data=strings(label.package, data),
         main=TEST_MAIN.as_posix() * is_test,
-        deps=sorted(deps),
+        deps=strings(label.package, deps),
     )
 
 
-def build_file(root: Path) -> str:
-    """Returns the contents of BUILD."""
+def visibility(packages: Iterable[str]) -> list[str]:
+    """Returns the visibility to some packages."""
+    return [f"//{package}:__pkg__" for package in packages]
+
+
+def room_rule(
+    root: Path, package: str, members: list[Path], packages: list[str]
+) -> str:
+    """Formats the rule that holds a whole room, which other rooms depend on."""
+    label = room_label(package)
+    data = sorted(
+        path.relative_to(root / package).as_posix()
+        for path in (root / package).rglob(ROOM_DATA)
+    )
+    importers = {
+        f"{rooms.PACKAGE}/{room}" for room in rooms.importers(label.name)
+    }
+    return rule(
+        "py_library",
+        name=label.name,
+        data=data,
+        visibility=visibility(["", *sorted(importers & {*packages})]),
+        deps=strings(package, map(label_of, members)),
+    )
+
+
+def top_rules(root: Path, packages: list[str]) -> list[str]:
+    """Formats what the top-level BUILD has besides the files' own rules."""
+    saving = {f"{rooms.PACKAGE}/saving"}
+    repository = (".ci", *imports.FOLDERS, "docs", "saved_optimizers")
+    return [
+        rule(
+            "alias",
+            name=rooms.PACKAGE,
+            actual=f":{rooms.PACKAGE}/__init__",
+            visibility=["//visibility:public"],
+        ),
+        filegroup(
+            "saved_optimizers",
+            folders(root, ["saved_optimizers"]),
+            [],
+            visibility(saving & {*packages}),
+        ),
+        filegroup(
+            "repository",
+            ["*", *folders(root, sorted(repository))],
+            [str(Label(package, ALL_FILES)) for package in packages],
+            [],
+        ),
+    ]
+
+
+def build_files(root: Path) -> dict[str, str]:
+    """Returns the contents of the BUILD file of every package."""
     paths = [
         path.relative_to(root)
-        for folder in FOLDERS
+        for folder in imports.FOLDERS
         for path in sorted((root / folder).rglob("*.py"))
     ]
-    # A test's main is part of the test; pytest loads conftest.py beside it.
+    # A test's main is part of the test; pytest loads the conftest.py of every
+    # folder around it.
     deps = {path: dependencies(root, path) for path in paths}
     main_deps = deps.pop(TEST_MAIN, set())
     for path in deps:
         if kind_of(path) == "py_test":
+            around = [folder / "conftest.py" for folder in path.parents]
             deps[path] |= main_deps
-            if (conftest := path.with_name("conftest.py")) in deps:
-                deps[path].add(f":{target(conftest)}")
+            deps[path] |= {label_of(file) for file in around if file in deps}
 
+    files: dict[str, list[Path]] = {"": []}
+    for path in deps:
+        files.setdefault(package_of(path), []).append(path)
+    graph = {label_of(path): labels for path, labels in deps.items()}
+    packages = sorted(package for package in files if package)
+    for package in packages:
+        graph[room_label(package)] = {*map(label_of, files[package])}
     # Bazel refuses cycles; the error that this raises shows them.
-    graph = {f":{target(path)}": labels for path, labels in deps.items()}
     graphlib.TopologicalSorter(graph).prepare()
 
-    kinds = "".join(f', "{kind}"' for kind in sorted({*map(kind_of, deps)}))
-    header = [
-        '# Written by "make build-file" from the imports of every file.',
-        f'load("@rules_python//python:defs.bzl"{kinds})',
-        "",
-        'package(default_visibility = ["//visibility:public"])',
-    ]
-    rules = [
-        "\n".join(header),
-        filegroup(root, "saved_optimizers", ["saved_optimizers"]),
-        # For the tests that check the repository itself.
-        filegroup(root, "repository", [*FOLDERS, "saved_optimizers"], "*"),
-        *(python_rule(path, labels) for path, labels in deps.items()),
-    ]
-    return "\n\n".join(rules) + "\n"
+    contents = {}
+    for package, members in files.items():
+        kinds = "".join(
+            f', "{kind}"' for kind in sorted({*map(kind_of, members)})
+        )
+        rules = [python_rule(path, deps[path]) for path in members]
+        if package:
+            everything = filegroup(ALL_FILES, ["**"], [], visibility([""]))
+            rules = [
+                everything,
+                room_rule(root, package, members, packages),
+                *rules,
+            ]
+        else:
+            rules = [*top_rules(root, packages), *rules]
+        load = f'load("@rules_python//python:defs.bzl"{kinds})'
+        contents[package] = "\n\n".join([f"{HEADER}\n{load}", *rules]) + "\n"
+    return contents
 
 
 def main():
-    """Writes the BUILD file of the repository, or of the folder named."""
+    """Writes the BUILD files of the repository, or of the folder named."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument(
         "root",
@@ -242,10 +308,16 @@ def main():
         default=Path(__file__).resolve().parent.parent,
     )
     root = parser.parse_args().root
-    # Replaced as a whole, so that an interruption leaves the old file.
-    partial = root / "BUILD.partial"
-    partial.write_text(build_file(root))
-    os.replace(partial, root / "BUILD")
+    contents = build_files(root)
+    # A room that is gone leaves no BUILD file behind.
+    for path in (root / rooms.PACKAGE).rglob("BUILD"):
+        if path.parent.relative_to(root).as_posix() not in contents:
+            path.unlink()
+    for package, text in contents.items():
+        # Replaced as a whole, so that an interruption leaves the old file.
+        partial = root / package / "BUILD.partial"
+        partial.write_text(text)
+        os.replace(partial, root / package / "BUILD")
 
 
 if __name__ == "__main__":

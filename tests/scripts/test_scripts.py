@@ -1,4 +1,8 @@
-"""Tests of the scripts, as a user runs them."""
+"""Tests of the scripts, as a user runs them.
+
+Most run in the process of the tests, by the fixture `run_script`; what depends
+on the process (a start from nothing, a quiet standard error) in their own.
+"""
 
 import json
 import os
@@ -13,7 +17,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 SMALL = ["--problem_options=num_functions=2,num_dims=2", "--num_steps=4"]
 
 
-def _run(script, *flags, cwd=None):
+def _start(script, *flags, cwd=None):
+    """Runs a script in a process of its own."""
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     return subprocess.run(
         [sys.executable, str(ROOT / "scripts" / f"{script}.py"), *flags],
@@ -36,7 +41,7 @@ def _assert_refused(done, *words):
 def trained(tmp_path_factory):
     """Returns the folder of a small experiment."""
     folder = tmp_path_factory.mktemp("scripts") / "run"
-    done = _run(
+    done = _start(
         "train",
         "--problem=quadratic",
         f"--save_path={folder}",
@@ -60,12 +65,28 @@ def trained(tmp_path_factory):
     "script", ["train", "evaluate", "export", "reproduce", "search", "demo"]
 )
 def test_help_explains_every_flag(script):
-    done = _run(script, "--help")
+    done = _start(script, "--help")
     text = (ROOT / "scripts" / f"{script}.py").read_text()
     names = re.findall(r'flags\.DEFINE_\w+\(\s*"(\w+)"', text)
     assert names
     for name in names:
         assert re.search(rf"--(\[no\])?{name}: \w+", done.stdout), name
+
+
+@pytest.mark.parametrize(
+    ("script", "flag", "words"),
+    [
+        ("train", "--num_epochs=0", ["num_epochs", "1 or more"]),
+        ("evaluate", "--optimizer=lion", ["lion", "adam"]),
+        ("export", "--path=x", ["--save_path"]),
+        ("reproduce", "--figure=cifar", ["cifar", "quadratic", "all"]),
+        ("search", "--resume", ["--resume", "train.py"]),
+        ("demo", "--num_epochs=0", ["num_epochs", "at least 1"]),
+    ],
+)
+def test_process_ends_with_one_line(script, flag, words, tmp_path):
+    _assert_refused(_start(script, flag, cwd=tmp_path), *words)
+    assert not list(tmp_path.iterdir())
 
 
 def test_train_writes_what_the_flags_say(trained):
@@ -111,18 +132,20 @@ def test_train_writes_what_the_flags_say(trained):
         (["--rule_options=rule=vectorwise,size=7"], ["size 7", "()"]),
     ],
 )
-def test_train_refuses_bad_flags_in_one_line(flags, words, tmp_path):
-    _assert_refused(_run("train", *flags, cwd=tmp_path), *words)
+def test_train_refuses_bad_flags_in_one_line(
+    run_script, flags, words, tmp_path
+):
+    _assert_refused(run_script("train", *flags, cwd=tmp_path), *words)
     assert not list(tmp_path.iterdir())
 
 
-def test_train_refuses_a_save_path_that_exists(trained):
-    done = _run("train", f"--save_path={trained}")
+def test_train_refuses_a_save_path_that_exists(run_script, trained):
+    done = run_script("train", f"--save_path={trained}")
     _assert_refused(done, str(trained), "--resume", "--overwrite")
 
 
-def test_train_says_at_once_that_data_are_missing(tmp_path):
-    done = _run(
+def test_train_says_at_once_that_data_are_missing(run_script, tmp_path):
+    done = run_script(
         "train", "--problem=mnist", f"--data_dir={tmp_path}", cwd=tmp_path
     )
     if done.returncode:
@@ -130,32 +153,34 @@ def test_train_says_at_once_that_data_are_missing(tmp_path):
 
 
 @pytest.mark.parametrize("place", ["file", "file/below", "/proc/results"])
-def test_reproduce_refuses_folders_that_cannot_be_written(place, tmp_path):
+def test_reproduce_refuses_folders_that_cannot_be_written(
+    run_script, place, tmp_path
+):
     (tmp_path / "file").touch()
     folder = tmp_path / place
-    done = _run(
+    done = run_script(
         "reproduce", "--figure=quadratic", "--quick", f"--output_dir={folder}"
     )
     _assert_refused(done, "--output_dir", str(folder), "cannot be written")
     assert done.stdout == ""
 
 
-def test_reproduce_refuses_to_draw_what_was_never_run(tmp_path):
+def test_reproduce_refuses_to_draw_what_was_never_run(run_script, tmp_path):
     folder = tmp_path / "results"
-    done = _run(
+    done = run_script(
         "reproduce", "--figure=mnist", "--redraw", f"--output_dir={folder}"
     )
     _assert_refused(done, "mnist.json")
 
 
 @pytest.mark.parametrize("flag", ["--quick", "--seed=1", "--redraw"])
-def test_reproduce_records_full_runs_only(flag):
-    done = _run("reproduce", "--figure=mnist", "--record", flag)
+def test_reproduce_records_full_runs_only(run_script, flag):
+    done = run_script("reproduce", "--figure=mnist", "--record", flag)
     _assert_refused(done, "--record", "seed 0")
 
 
 def test_evaluate_prints_a_table_and_writes_json_and_plot(trained, tmp_path):
-    done = _run(
+    done = _start(
         "evaluate",
         "--problem=quadratic",
         "--optimizer=L2L",
@@ -170,6 +195,7 @@ def test_evaluate_prints_a_table_and_writes_json_and_plot(trained, tmp_path):
         f"--plot_path={tmp_path / 'out' / 'plot.png'}",
     )
     assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
     assert re.search(r"^Log Mean Final Error: -?\d+\.\d\d$", done.stdout, re.M)
     results = json.loads((tmp_path / "out" / "result.json").read_text())
     assert {k: v for k, v in results.items() if k != "optimizers"} == {
@@ -195,8 +221,8 @@ def test_evaluate_prints_a_table_and_writes_json_and_plot(trained, tmp_path):
     assert (tmp_path / "out" / "plot.png").read_bytes()[1:4] == b"PNG"
 
 
-def test_evaluate_takes_a_hand_designed_optimizer_with_a_rate():
-    done = _run(
+def test_evaluate_takes_a_hand_designed_optimizer_with_a_rate(run_script):
+    done = run_script(
         "evaluate",
         "--problem=simple",
         "--optimizer=Momentum",
@@ -223,13 +249,13 @@ def test_evaluate_takes_a_hand_designed_optimizer_with_a_rate():
         (["--optimizer=adam", "--json_path=/"], ["json_path", "folder"]),
     ],
 )
-def test_evaluate_refuses_bad_flags_in_one_line(flags, words):
-    _assert_refused(_run("evaluate", *flags), *words)
+def test_evaluate_refuses_bad_flags_in_one_line(run_script, flags, words):
+    _assert_refused(run_script("evaluate", *flags), *words)
 
 
-def test_export_writes_the_same_optimizer(trained, tmp_path):
+def test_export_writes_the_same_optimizer(run_script, trained, tmp_path):
     path = tmp_path / "exported"
-    done = _run(
+    done = run_script(
         "export", f"--save_path={trained}", f"--path={path}", "--test_epochs=1"
     )
     assert done.returncode == 0, done.stderr
@@ -238,17 +264,19 @@ def test_export_writes_the_same_optimizer(trained, tmp_path):
     assert ours["rule"] == theirs["rule"]
     assert ours["command"] == theirs["command"]
     assert ours["test"]["optimizers"]["adam"]["learning_rate"] > 0
-    again = _run("export", f"--save_path={trained}", f"--path={path}")
+    again = run_script("export", f"--save_path={trained}", f"--path={path}")
     _assert_refused(again, str(path), "exists")
 
 
-def test_export_refuses_what_is_no_experiment(tmp_path):
-    _assert_refused(_run("export", "--path=x"), "--save_path")
-    done = _run("export", f"--save_path={tmp_path}", "--path=x", cwd=tmp_path)
+def test_export_refuses_what_is_no_experiment(run_script, tmp_path):
+    _assert_refused(run_script("export", "--path=x"), "--save_path")
+    done = run_script(
+        "export", f"--save_path={tmp_path}", "--path=x", cwd=tmp_path
+    )
     _assert_refused(done, str(tmp_path), "no experiment")
 
 
-def test_search_tries_rates_and_continues(tmp_path):
+def test_search_tries_rates_and_continues(run_script, tmp_path):
     flags = [
         "--problem=quadratic",
         *SMALL,
@@ -258,22 +286,24 @@ def test_search_tries_rates_and_continues(tmp_path):
         "--evaluation_epochs=1",
         f"--save_path={tmp_path / 'search'}",
     ]
-    first = _run("search", *flags, "--num_trials=1")
+    first = run_script("search", *flags, "--num_trials=1")
     assert first.returncode == 0, first.stderr
-    second = _run("search", *flags, "--num_trials=2")
+    second = run_script("search", *flags, "--num_trials=2")
     assert second.returncode == 0, second.stderr
     assert second.stdout.count("Trained 2 epochs") == 1
     assert "Best: rate" in second.stdout
     _assert_refused(
-        _run("search", *flags, "--num_trials=2", "--unroll_length=4"),
+        run_script("search", *flags, "--num_trials=2", "--unroll_length=4"),
         "another search",
     )
-    _assert_refused(_run("search", *flags, "--resume"), "--resume", "train.py")
-
-
-def test_reproduce_refuses_figures_that_there_are_not(tmp_path):
     _assert_refused(
-        _run("reproduce", "--figure=cifar", f"--output_dir={tmp_path}"),
+        run_script("search", *flags, "--resume"), "--resume", "train.py"
+    )
+
+
+def test_reproduce_refuses_figures_that_there_are_not(run_script, tmp_path):
+    _assert_refused(
+        run_script("reproduce", "--figure=cifar", f"--output_dir={tmp_path}"),
         "cifar",
         "quadratic",
         "all",
