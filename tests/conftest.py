@@ -4,8 +4,8 @@ import pathlib
 
 import pytest
 
-from l2l_tf import saved_optimizer
 from l2l_tf.rules import registry
+from l2l_tf.saving import saved_optimizer
 
 
 @pytest.fixture(scope="session")
