@@ -151,7 +151,7 @@ def _work(folder: pathlib.Path) -> None:
 
     genuine = hostile_folders.make_genuine(folder / "genuine")
     expected = {
-        kind: hostile_folders.updates(hostile_folders.load(path, kind))
+        kind: hostile_folders.updates(hostile_folders.load(path))
         for kind, path in genuine.items()
     }
     # What is imported when it is first used, refusals as well.
@@ -172,7 +172,7 @@ def _run_case(folder, genuine, expected, seed) -> dict[str, object]:
     done = hostile_folders.make(genuine[kind], parent / "copy", seed)
     began = time.perf_counter()
     os.path.lexists(f"{_MARK}/begin/{seed}")
-    found = hostile_folders.outcome(parent / "copy", kind, expected[kind])
+    found = hostile_folders.outcome(parent / "copy", expected[kind])
     os.path.lexists(f"{_MARK}/end/{seed}")
     seconds = time.perf_counter() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

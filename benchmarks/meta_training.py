@@ -128,7 +128,7 @@ def _sonnet_rule():
                 [snt.LSTM(20), snt.LSTM(20), snt.Linear(1)]
             )
             self._network(tf.zeros([1, 2]), self._network.initial_state(1))
-            self._preprocess = preprocessing.get("log_and_sign")
+            self._preprocess = preprocessing.LogAndSign()
 
         def initial_state(self, params):
             return self._network.initial_state(

@@ -72,7 +72,7 @@ def _compare(optimizer: pathlib.Path, plot: pathlib.Path) -> pathlib.Path:
         num_runs=20,
         seed=1,
         learned={comparison.LEARNED: saved_optimizer.load(optimizer)},
-        baselines=list(hand_designed.RULES),
+        baselines=hand_designed.names(),
         search_runs=20,
     )
     print(comparison.table(results), flush=True)

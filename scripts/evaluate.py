@@ -80,7 +80,7 @@ def main(argv: list[str]) -> None:
     problem = command_line.build_problem(
         FLAGS.problem, FLAGS.problem_options, FLAGS.data_dir
     )
-    known = list(hand_designed.RULES)
+    known = hand_designed.names()
     baselines = _names(FLAGS.compare, known)
     name = FLAGS.optimizer.lower()
     learned, rates = {}, {}

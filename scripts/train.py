@@ -244,7 +244,7 @@ def _rule(problem) -> dict:
     name = rule.get("rule", default["rule"])
     if name == default["rule"]:
         rule = {**default, **rule}
-    if isinstance(name, str) and name in registry.LEARNED:
+    if name in registry.RULES and "seed" in registry.accepted_options(name):
         # The seed also draws phi's initial values, unless told otherwise.
         rule = {"seed": FLAGS.seed, **rule}
     return rule

@@ -65,13 +65,18 @@ class Registry(Generic[T]):
         self._complete()
         return sorted(self._found)
 
+    def items(self) -> list[tuple[str, T]]:
+        """Returns names and what they stand for, as registered in order."""
+        self._complete()
+        return list(self._found.items())
+
     def get(self, name: Any) -> T:
         """Returns what is registered under a name.
 
         Raises:
             ValueError: If there is no such name.
         """
-        if not isinstance(name, str) or name not in self:
+        if name not in self:
             raise ValueError(
                 f"Unknown {self._kind} {name!r}; accepted: "
                 f"{', '.join(self.names())}."
@@ -79,9 +84,9 @@ class Registry(Generic[T]):
         return self._found[name]
 
     def __contains__(self, name: Any) -> bool:
-        if name not in self._found:
-            self._complete()
-        return name in self._found
+        return isinstance(name, str) and (
+            name in self._found or name in self.names()
+        )
 
     def build(self, name: Any, /, *args: Any, **options: Any) -> Any:
         """Calls what is registered under a name, its options checked.

@@ -9,7 +9,7 @@ import numpy as np
 
 from l2l_tf.evaluation import learning_curves as evaluation
 from l2l_tf.problems import base as problems
-from l2l_tf.rules import hand_designed
+from l2l_tf.rules import registry
 
 GRID = tuple(float(f"{10.0 ** (k / 2):.3g}") for k in range(-8, 3))
 """Learning rates 1e-4 to 10, in factors of the square root of ten."""
@@ -61,7 +61,7 @@ class Baseline:
         """Prepares the rule.
 
         Args:
-            name: One of `l2l_tf.rules.hand_designed.RULES`.
+            name: One of `l2l_tf.rules.hand_designed.names()`.
             problem: The problem, on any split.
             num_steps: Updates per run.
         """
@@ -76,7 +76,7 @@ class Baseline:
         """Records learning curves, see `evaluation.Recorder.curves`."""
         if split not in self._recorders:
             self._recorders[split] = evaluation.Recorder(
-                hand_designed.RULES[self.name],
+                registry.RULES.get(self.name),
                 self._problem.with_split(split),
                 self._num_steps,
             )

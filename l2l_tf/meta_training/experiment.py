@@ -30,7 +30,7 @@ from l2l_tf.rules import registry
 from l2l_tf.saving import metadata as metadata_lib
 from l2l_tf.saving import saved_optimizer
 
-BASELINES = tuple(hand_designed.RULES)
+BASELINES = tuple(hand_designed.names())
 
 _KEPT_CHECKPOINTS = 3
 _CHECKPOINT_SECONDS = 60.0

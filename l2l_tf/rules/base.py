@@ -3,13 +3,38 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Sequence
-from typing import Any
+import os
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from l2l_tf.rules import saved_model
+
 State = Any
 """A nest of tensors that a rule carries from step to step."""
+
+Record = Any
+"""A nest of tensors that a rule wants to see again when it is replayed."""
+
+
+class ReplayOptions(NamedTuple):
+    """How a rule is replayed.
+
+    Attributes:
+        coordinate_fraction: The share of coordinates to replay; with less than
+            1 the result is an unbiased estimate.
+        seed: Draws the coordinates, int32 of shape [2].
+        num_lanes: Parts of the coordinates that are replayed side by side,
+            such as one for each core.
+        jit_compile: Whether XLA compiles the replay.
+    """
+
+    coordinate_fraction: float = 1.0
+    seed: tf.Tensor | None = None
+    num_lanes: int = 1
+    jit_compile: bool = True
 
 
 class UpdateRule(tf.Module, abc.ABC):
@@ -18,12 +43,28 @@ class UpdateRule(tf.Module, abc.ABC):
         updates, state = rule(gradients, state)
         params = params + updates
 
-    Both methods are pure functions of tensors: nothing is assigned, so a rule
+    These methods are pure functions of tensors: nothing is assigned, so a rule
     can be unrolled, differentiated, exported and compiled. Weights that can
     be trained are the module's `trainable_variables`.
 
+    A subclass writes `initial_state`, `__call__` and `config`; all else follows
+    from these. A class that makes more of what it knows about its `__call__`
+    (`_FOLLOWS_FROM_CALL`) does so for that `__call__` alone: a subclass that
+    overrides `__call__` is back at what is right for every rule.
+
     Source: Andrychowicz et al. 2016, section 1.
     """
+
+    rule_name = ""
+    """The name it is registered under; a subclass has none of its own yet."""
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        cls.rule_name = ""
+        if "__call__" in vars(cls):
+            for name in _FOLLOWS_FROM_CALL:
+                if name not in vars(cls):
+                    setattr(cls, name, getattr(UpdateRule, name))
 
     @abc.abstractmethod
     def initial_state(self, params: Sequence[tf.Tensor]) -> State:
@@ -54,10 +95,185 @@ class UpdateRule(tf.Module, abc.ABC):
 
     @abc.abstractmethod
     def config(self) -> dict[str, Any]:
-        """Returns what `l2l_tf.rules.registry.make_rule` rebuilds it from."""
+        """Returns what `l2l_tf.rules.registry.make_rule` rebuilds it from.
+
+        That is `{"rule": self.rule_name, **options}`.
+        """
+
+    def bind(self, parameter_names: Sequence[str]) -> UpdateRule:
+        """Returns a rule that knows which parameters it will be given.
+
+        Args:
+            parameter_names: Their names, in the order of the gradients.
+
+        Returns:
+            The rule itself, unless names make a difference to it.
+
+        Raises:
+            ValueError: If the names do not suit the rule.
+        """
+        del parameter_names
+        return self
+
+    def leaves(
+        self, positions: Sequence[int]
+    ) -> list[tuple[UpdateRule, list[int]]]:
+        """Returns the rules that it consists of, and what each is for.
+
+        Args:
+            positions: Where the rule's parameters stand among all.
+
+        Returns:
+            Rules with the positions of their parameters.
+        """
+        return [(self, list(positions))]
+
+    def record(
+        self, gradients: Sequence[tf.Tensor], state: State
+    ) -> tuple[list[tf.Tensor], State, Record]:
+        """Makes a step, and notes what `replay` needs beside the gradients.
+
+        Args:
+            gradients: As in a call.
+            state: As in a call.
+
+        Returns:
+            What a call returns, and a nest of tensors, `()` if gradients are
+            enough.
+        """
+        return *self(gradients, state), ()
+
+    def replay(
+        self,
+        gradients: Sequence[tf.Tensor],
+        records: Record,
+        state: State,
+        cotangents: Sequence[tf.Tensor],
+        options: ReplayOptions,
+    ) -> list[tf.Tensor]:
+        """Differentiates `sum_t <u_t, c_t>` with respect to the weights.
+
+        Args:
+            gradients: For each parameter, what the rule was given at each
+                step, shape [steps, ...].
+            records: What it recorded, each tensor of shape [steps, ...].
+            state: The rule's state before the first step.
+            cotangents: For each parameter, the c_t, shape [steps, ...].
+            options: How to go about it.
+
+        Returns:
+            One tensor for each of `trainable_variables`.
+
+        Raises:
+            ValueError: If the rule needs all coordinates, and a fraction is
+                asked for.
+        """
+        del records
+        if options.coordinate_fraction < 1.0:
+            raise ValueError(
+                "A fraction of coordinates can be replayed of rules with "
+                "independent columns only, such as coordinatewise ones; "
+                f"received a {type(self).__name__}."
+            )
+        function = tf.function(
+            lambda *sequence: replay_steps(
+                self, self.trainable_variables, *sequence
+            ),
+            jit_compile=options.jit_compile,
+        )
+        return function(list(gradients), state, list(cotangents))
+
+    def check_claims(self, params: Sequence[tf.Tensor]) -> None:
+        """Checks, with numbers, what the rule says about itself.
+
+        Called before training relies on it. This class claims nothing.
+
+        Args:
+            params: The parameters that it is to serve.
+
+        Raises:
+            ValueError: If a claim is wrong; it quotes the numbers.
+        """
+        del params
+
+    def functions(self) -> Mapping[str, Callable[..., Any]]:
+        """Returns what a saved rule lets those call who have TensorFlow only.
+
+        Here `initial_state(num_coordinates)` and `update(gradients, state)` for
+        one flat parameter of any length, or nothing where the rule does not
+        work without knowing the length.
+        """
+        return saved_model.flat_functions(self)
+
+    def save(self, folder: str | os.PathLike) -> None:
+        """Writes weights and `functions` as a SavedModel.
+
+        Args:
+            folder: An empty folder, or one that is not there yet.
+        """
+        saved_model.write(folder, self.trainable_variables, self.functions())
+
+    def restore(self, folder: str | os.PathLike) -> None:
+        """Assigns the weights that `save` wrote. No graph is loaded or run.
+
+        Args:
+            folder: The folder.
+
+        Raises:
+            ValueError: If it does not hold exactly this rule's weights.
+        """
+        saved_model.read(folder, self.trainable_variables)
+
+    def saved_parts(
+        self, folder: str | os.PathLike
+    ) -> list[tuple[UpdateRule, pathlib.Path]]:
+        """Returns the rules with weights that it consists of.
+
+        Args:
+            folder: The folder that `save` writes.
+
+        Returns:
+            Rules, with the folders in which `save` puts a SavedModel of each.
+        """
+        return [(self, pathlib.Path(folder))]
+
+    def example_params(self) -> list[tf.Tensor]:
+        """Returns parameters that it can serve, to try it on.
+
+        A rule that takes other shapes than these overrides it.
+        """
+        return [tf.zeros([3, 4]), tf.zeros([4])]
+
+    def describe(self) -> str:
+        """Returns in one sentence what it is and how large its state is."""
+        with tf.init_scope():
+            sizes = [
+                sum(
+                    tf.size(t) for t in tf.nest.flatten(self.initial_state([p]))
+                )
+                for p in (tf.zeros([1]), tf.zeros([2]))
+            ]
+        options = {k: v for k, v in self.config().items() if k != "rule"}
+        return (
+            f"The rule {self.rule_name or type(self).__name__!r} with "
+            f"{options}, {sizes[1] - sizes[0]} numbers of state for each "
+            "coordinate."
+        )
 
 
-def replay(
+_FOLLOWS_FROM_CALL = (
+    "leaves",
+    "record",
+    "replay",
+    "check_claims",
+    "functions",
+    "save",
+    "restore",
+    "saved_parts",
+)
+
+
+def replay_steps(
     step: Callable[[list[tf.Tensor], State], tuple[list[tf.Tensor], State]],
     variables: Sequence[tf.Variable],
     gradients: Sequence[tf.Tensor],

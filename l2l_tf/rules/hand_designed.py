@@ -6,92 +6,26 @@ Where an epsilon stands under a square root it is the square of Torch7's.
 
 from __future__ import annotations
 
-import abc
-import inspect
-from collections.abc import Sequence
-from typing import Any
-
 import tensorflow as tf
 
-from l2l_tf.core import checks
-from l2l_tf.rules import base
-
-Tensors = list[tf.Tensor]
+from l2l_tf.rules import elementwise
+from l2l_tf.rules import registry
 
 
-class HandDesignedRule(base.UpdateRule):
-    """A rule without weights that treats every parameter alike.
+def names() -> list[str]:
+    """Returns the names of all rules without weights, as registered in order.
 
-    Subclasses write the mathematics for one parameter: `slots` names the
-    tensors of state it needs, and `step` advances them.
+    These are the baselines that learned rules are compared with.
     """
-
-    slots: tuple[str, ...] = ()
-
-    def __init__(self, **options: float | tf.Tensor):
-        """Stores the constants, which may be numbers or scalar tensors."""
-        super().__init__()
-        for name, value in options.items():
-            if not tf.is_tensor(value):
-                checks.number(name, value, minimum=0.0)
-        self._options = options
-
-    def initial_state(self, params: Sequence[tf.Tensor]) -> base.State:
-        """See base class."""
-        return {
-            "step": tf.constant(0, tf.int32),
-            "slots": [
-                [self.initial_slot(slot, param) for slot in self.slots]
-                for param in params
-            ],
-        }
-
-    def __call__(
-        self, gradients: Sequence[tf.Tensor], state: base.State
-    ) -> tuple[Tensors, base.State]:
-        """See base class."""
-        step = state["step"] + 1
-        updates, slots = [], []
-        for gradient, old in zip(gradients, state["slots"], strict=True):
-            constants = {
-                name: _constant(value, gradient.dtype)
-                for name, value in self._options.items()
-            }
-            time = tf.cast(step, gradient.dtype)
-            update, *new = self.step(gradient, time, *old, **constants)
-            updates.append(update)
-            slots.append(new)
-        return updates, {"step": step, "slots": slots}
-
-    def initial_slot(self, slot: str, param: tf.Tensor) -> tf.Tensor:
-        """Returns a slot's value before the first step; zeros by default."""
-        del slot
-        return tf.zeros_like(param)
-
-    @abc.abstractmethod
-    def step(
-        self, g: tf.Tensor, t: tf.Tensor, *slots: tf.Tensor, **constants
-    ) -> tuple[tf.Tensor, ...]:
-        """Returns the update of one parameter and its next slots.
-
-        Args:
-            g: The gradient.
-            t: The number of this step, from 1.
-            *slots: The slots, in the order of `slots`.
-            **constants: The rule's constants, in the gradient's type.
-
-        Returns:
-            The update, then the next slots.
-        """
-
-    def config(self) -> dict[str, Any]:
-        """See base class."""
-        return {"rule": NAMES[type(self)]} | {
-            name: float(value) for name, value in self._options.items()
-        }
+    return [
+        name
+        for name, rule in registry.RULES.items()
+        if issubclass(rule, elementwise.ElementwiseRule)
+    ]
 
 
-class SGD(HandDesignedRule):
+@registry.register_rule("sgd")
+class SGD(elementwise.ElementwiseRule):
     """Gradient descent: `u = -a g`."""
 
     def __init__(self, learning_rate: float | tf.Tensor = 0.01):
@@ -104,7 +38,8 @@ class SGD(HandDesignedRule):
         return (-learning_rate * g,)
 
 
-class Momentum(HandDesignedRule):
+@registry.register_rule("momentum")
+class Momentum(elementwise.ElementwiseRule):
     """Heavy ball: `v = b v - a g; u = v`. Source: Polyak 1964."""
 
     slots = ("velocity",)
@@ -122,6 +57,7 @@ class Momentum(HandDesignedRule):
         return velocity, velocity
 
 
+@registry.register_rule("nag")
 class NAG(Momentum):
     """Nesterov's accelerated gradient: `v = b v - a g; u = b v - a g`.
 
@@ -136,7 +72,8 @@ class NAG(Momentum):
         return momentum * velocity - learning_rate * g, velocity
 
 
-class RMSprop(HandDesignedRule):
+@registry.register_rule("rmsprop")
+class RMSprop(elementwise.ElementwiseRule):
     """RMSprop: `s = r s + (1 - r) g^2; u = -a g / sqrt(s + e)`.
 
     Source: Tieleman and Hinton 2012, lecture 6.5.
@@ -161,7 +98,8 @@ class RMSprop(HandDesignedRule):
         return update, mean_square
 
 
-class Adam(HandDesignedRule):
+@registry.register_rule("adam")
+class Adam(elementwise.ElementwiseRule):
     """Adam, with bias correction.
 
         m = b1 m + (1 - b1) g;   v = b2 v + (1 - b2) g^2
@@ -196,7 +134,8 @@ class Adam(HandDesignedRule):
         return update, m, v
 
 
-class Adagrad(HandDesignedRule):
+@registry.register_rule("adagrad")
+class Adagrad(elementwise.ElementwiseRule):
     """Adagrad: `s = s + g^2; u = -a g / sqrt(s + e)`.
 
     Source: Duchi et al. 2011.
@@ -220,7 +159,7 @@ class Adagrad(HandDesignedRule):
     def initial_slot(self, slot: str, param: tf.Tensor) -> tf.Tensor:
         """See base class."""
         start = self._options["initial_accumulator"]
-        return tf.zeros_like(param) + _constant(start, param.dtype)
+        return tf.zeros_like(param) + elementwise.constant(start, param.dtype)
 
     def step(
         self,
@@ -239,7 +178,8 @@ class Adagrad(HandDesignedRule):
         return update, sum_of_squares
 
 
-class Rprop(HandDesignedRule):
+@registry.register_rule("rprop")
+class Rprop(elementwise.ElementwiseRule):
     """Resilient backpropagation: steps of adapted size, by sign alone.
 
         g g' > 0:  d = min(1.2 d', d_max);  u = -d sgn g
@@ -272,7 +212,9 @@ class Rprop(HandDesignedRule):
         """See base class."""
         zeros = tf.zeros_like(param)
         if slot == "delta":
-            zeros += _constant(self._options["learning_rate"], param.dtype)
+            zeros += elementwise.constant(
+                self._options["learning_rate"], param.dtype
+            )
         return zeros
 
     def step(
@@ -300,27 +242,3 @@ class Rprop(HandDesignedRule):
         turned = agreement < 0
         update = tf.where(turned, -previous_update, -delta * tf.sign(g))
         return update, delta, tf.where(turned, tf.zeros_like(g), g), update
-
-
-RULES: dict[str, type[HandDesignedRule]] = {
-    "sgd": SGD,
-    "momentum": Momentum,
-    "nag": NAG,
-    "rmsprop": RMSprop,
-    "adam": Adam,
-    "adagrad": Adagrad,
-    "rprop": Rprop,
-}
-NAMES = {rule: name for name, rule in RULES.items()}
-
-
-def _constant(value: float | tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-    # A cast would take a Python number through float32.
-    if tf.is_tensor(value):
-        return tf.cast(value, dtype)
-    return tf.constant(value, dtype)
-
-
-def accepted_options(name: str) -> list[str]:
-    """Returns the names of a rule's constants."""
-    return list(inspect.signature(RULES[name]).parameters)

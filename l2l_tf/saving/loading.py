@@ -11,7 +11,7 @@ import functools
 import json
 import math
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -23,20 +23,18 @@ from l2l_tf.rules import base
 from l2l_tf.rules import registry
 from l2l_tf.saving import manifest
 from l2l_tf.saving import metadata as metadata_lib
-from l2l_tf.saving import weights
 
 _INDEX = ".index"
 _MAX_NUMBERS = checkpoints.MAX_DATA_BYTES // 4
 
 
 def load_once(
-    folder: pathlib.Path, parameter_names: Sequence[str] = ()
+    folder: pathlib.Path,
 ) -> tuple[base.UpdateRule, dict[str, Any]]:
     """Loads a rule from a folder that nobody replaces meanwhile.
 
     Args:
         folder: The folder.
-        parameter_names: See `l2l_tf.saving.saved_optimizer.load`.
 
     Returns:
         The rule, and the folder's metadata.
@@ -49,21 +47,17 @@ def load_once(
     # and so does a graph: in another thread variables are plain ones, which
     # can be used everywhere.
     with concurrent.futures.ThreadPoolExecutor(max_workers=1) as pool:
-        rule = pool.submit(
-            _rebuild, folder, metadata["rule"], parameter_names
-        ).result()
+        rule = pool.submit(_rebuild, folder, metadata["rule"]).result()
     return rule, metadata
 
 
 def _rebuild(
-    folder: pathlib.Path,
-    config: Mapping[str, Any],
-    parameter_names: Sequence[str],
+    folder: pathlib.Path, config: Mapping[str, Any]
 ) -> base.UpdateRule:
     try:
-        _check_size(folder, config, parameter_names)
-        rule = registry.make_rule(config, parameter_names)
-        weights.restore(rule, folder)
+        _check_size(folder, config)
+        rule = registry.make_rule(config)
+        rule.restore(folder)
         _check_finite(rule)
     # Rules may come from outside of the package, and raise whatever comes to
     # their authors' minds when a configuration is not theirs.
@@ -75,12 +69,8 @@ def _rebuild(
     return rule
 
 
-def _check_size(
-    folder: pathlib.Path,
-    config: Mapping[str, Any],
-    parameter_names: Sequence[str],
-) -> None:
-    """Refuses a rule with more weights than its folder holds.
+def _check_size(folder: pathlib.Path, config: Mapping[str, Any]) -> None:
+    """Refuses a rule with more weights than its folder holds, or fewer.
 
     A configuration of a few bytes could ask for all memory there is.
     """
@@ -94,19 +84,13 @@ def _check_size(
     ]
     _build_within(
         json.dumps(config),
-        tuple(parameter_names),
         len(tensors),
         sum(math.prod(spec.shape) for spec in tensors),
     )
 
 
 @functools.lru_cache(maxsize=128)
-def _build_within(
-    config_json: str,
-    parameter_names: tuple[str, ...],
-    num_weights: int,
-    numbers: int,
-) -> None:
+def _build_within(config_json: str, num_weights: int, numbers: int) -> None:
     """Builds a rule in a graph, where weights are described but take nothing.
 
     That takes several times as long as to build it in earnest, hence the
@@ -115,7 +99,8 @@ def _build_within(
     limit = _Limit(num_weights, numbers)
     snt.Module()  # Looks, once, for TensorFlow 2, and would not find it there.
     with tf.Graph().as_default(), tf.variable_creator_scope(limit.create):
-        registry.make_rule(json.loads(config_json), parameter_names)
+        registry.make_rule(json.loads(config_json))
+    limit.check_all_used()
 
 
 class _Limit:
@@ -126,23 +111,27 @@ class _Limit:
         self._numbers = numbers
         # For what is not trained, and not in the folder.
         self._other_numbers = _MAX_NUMBERS
+        if not num_weights:
+            raise ValueError("there are no weights in it.")
 
     def create(self, create_next, **arguments) -> tf.Variable:
         variable = create_next(**arguments)
         size = variable.shape.num_elements()
         if size is None:
-            raise ValueError("it has weights of an unknown shape.")
+            raise ValueError("its weights have no shapes.")
         if variable.trainable:
             self._num_weights -= 1
             self._numbers -= size
         else:
             self._other_numbers -= size
         if min(self._num_weights, self._numbers, self._other_numbers) < 0:
-            raise ValueError(
-                "its configuration asks for more weights than there are in "
-                "the folder."
-            )
+            raise ValueError("they ask for more weights than there are in it.")
         return variable
+
+    def check_all_used(self) -> None:
+        """Refuses a rule with fewer weights."""
+        if self._num_weights or self._numbers:
+            raise ValueError("they ask for fewer weights than there are in it.")
 
 
 def _check_finite(rule: base.UpdateRule) -> None:

@@ -7,7 +7,6 @@ routed rule holds one SavedModel for each of its learned rules.
 
 from __future__ import annotations
 
-import functools
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -21,7 +20,6 @@ from l2l_tf.rules import base
 from l2l_tf.saving import loading
 from l2l_tf.saving import metadata as metadata_lib
 from l2l_tf.saving import verification
-from l2l_tf.saving import weights
 
 
 def check_target(path: str | os.PathLike, overwrite: bool) -> None:
@@ -78,16 +76,16 @@ def export(
     check_target(target, overwrite)
     _check_weights(rule)
     with folders.temporary(place) as folder:
-        weights.save(rule, folder)
+        rule.save(folder)
         values = {**metadata, "rule": rule.config()}
         metadata_lib.write(folder, {"rule": {}, **values})
-        verification.check(rule, folder, getattr(rule, "parameter_names", ()))
+        verification.check(rule, folder)
         folders.replace_folder(folder, place, overwrite, _is_replaceable)
     return target
 
 
 def load(
-    path: str | os.PathLike, parameter_names: Sequence[str] = ()
+    path: str | os.PathLike, parameter_names: Sequence[str] | None = None
 ) -> base.UpdateRule:
     """Loads a rule that gives the same updates as the one exported.
 
@@ -96,26 +94,26 @@ def load(
 
     Args:
         path: A name or a path, see `l2l_tf.saving.metadata.find`.
-        parameter_names: Names of the optimizee's parameters; only a routed
-            rule needs them.
+        parameter_names: Names of the optimizee's parameters, to which the
+            rule is bound; only a routed rule needs that, before its first use.
 
     Returns:
         The rule.
 
     Raises:
         SavedOptimizerError: If it is missing, damaged or not to be trusted.
+        ValueError: If the names do not suit the rule.
     """
-    return load_with_metadata(path, parameter_names)[0]
+    rule, _ = load_with_metadata(path)
+    return rule if parameter_names is None else rule.bind(parameter_names)
 
 
 def load_with_metadata(
-    path: str | os.PathLike, parameter_names: Sequence[str] = ()
+    path: str | os.PathLike,
 ) -> tuple[base.UpdateRule, dict[str, Any]]:
     """Loads a rule and the metadata that belong to it; see `load`."""
-    function = functools.partial(
-        loading.load_once, parameter_names=parameter_names
-    )
-    return metadata_lib.consistently(function, metadata_lib.find(path))
+    folder = metadata_lib.find(path)
+    return metadata_lib.consistently(loading.load_once, folder)
 
 
 def _check_weights(rule: base.UpdateRule) -> None:

@@ -11,22 +11,16 @@ import numpy as np
 import tensorflow as tf
 
 from l2l_tf.rules import base
-from l2l_tf.rules.learned import columns
 from l2l_tf.saving import loading
 from l2l_tf.saving import metadata as metadata_lib
-from l2l_tf.saving import weights
 
 _NUM_STEPS = 3
 _NUM_COLUMNS = 7
-# For rules that do not say which shapes they take.
-_SHAPES = ([3, 4], [5], [], [2, 3, 4], [3, 3, 2, 2])
 
 _Step = Callable[[list[tf.Tensor], Any], tuple[list[tf.Tensor], Any]]
 
 
-def check(
-    rule: base.UpdateRule, folder: pathlib.Path, parameter_names: Sequence[str]
-) -> None:
+def check(rule: base.UpdateRule, folder: pathlib.Path) -> None:
     """Loads a rule that was just saved, and compares the two.
 
     The loaded rule gives the same bits; the SavedModel's own functions, where
@@ -35,66 +29,65 @@ def check(
     Args:
         rule: The rule that was saved.
         folder: The folder.
-        parameter_names: Names of the optimizee's parameters, for a routed
-            rule.
 
     Raises:
         SavedOptimizerError: If the folder cannot be loaded or gives other
             updates.
     """
-    loaded, _ = loading.load_once(folder, parameter_names)
+    loaded, _ = loading.load_once(folder)
     if loaded.config() != json.loads(json.dumps(rule.config())):
         raise metadata_lib.SavedOptimizerError(
             "The rule is not saved, since another one is built from its "
             f"configuration: {rule.config()} became {loaded.config()}."
         )
     for (ours, part_folder), (theirs, _) in zip(
-        weights.parts(rule, folder), weights.parts(loaded, folder), strict=True
+        rule.saved_parts(folder), loaded.saved_parts(folder), strict=True
     ):
-        _check_part(ours, theirs, part_folder)
+        _compare(ours.trainable_variables, theirs.trainable_variables, 0, ours)
+        _compare_updates(ours, theirs)
+        _compare_functions(ours, part_folder)
 
 
-def _check_part(
-    ours: base.UpdateRule, theirs: base.UpdateRule, folder: pathlib.Path
-) -> None:
-    for own, other in zip(
-        ours.trainable_variables, theirs.trainable_variables, strict=True
-    ):
-        _compare(own, other, 0.0, ours)
-    if isinstance(ours, columns.ColumnwiseRule):
-        rows, dtype = ours.arrangement.rows, ours.dtype
-        gradients = [
-            [_gradient([rows, _NUM_COLUMNS], dtype, step)]
-            for step in range(_NUM_STEPS)
+def _compare_updates(ours: base.UpdateRule, theirs: base.UpdateRule) -> None:
+    params = ours.example_params()
+    try:
+        state = ours.initial_state(params)
+    except ValueError:
+        return  # For other shapes; there are the weights to compare.
+    gradients = [
+        [
+            _gradient(param.shape, param.dtype, 10 * step + index)
+            for index, param in enumerate(params)
         ]
-        states = [rule.initial_columns(_NUM_COLUMNS) for rule in (ours, theirs)]
-        steps = [_columns_step(ours), _columns_step(theirs)]
-        updates = _run(steps[0], states[0], gradients)
-        _compare(updates, _run(steps[1], states[1], gradients), 0.0, ours)
-        _compare(
-            updates,
-            _run_saved_model(folder, rows, gradients),
-            64 * np.finfo(dtype.as_numpy_dtype).eps,
-            ours,
-        )
+        for step in range(_NUM_STEPS)
+    ]
+    others = _run(theirs, theirs.initial_state(params), gradients)
+    _compare(_run(ours, state, gradients), others, 0, ours)
+
+
+def _compare_functions(rule: base.UpdateRule, folder: pathlib.Path) -> None:
+    """Compares what TensorFlow alone runs with the rule's own code."""
+    functions = rule.functions()
+    if not functions:
         return
-    for shape in _SHAPES:
-        params = [tf.zeros(shape)]
-        try:
-            state = ours.initial_state(params)
-        except ValueError:
-            continue  # A shape that is not for this rule.
-        gradients = [
-            [_gradient(shape, tf.float32, step)] for step in range(_NUM_STEPS)
-        ]
-        updates = _run(ours, state, gradients)
-        others = _run(theirs, theirs.initial_state(params), gradients)
-        _compare(updates, others, 0.0, ours)
+    # This process has just written it.
+    module = tf.saved_model.load(str(folder))
+    spec = functions["update"].input_signature[0]
+    shape = [_NUM_COLUMNS if size is None else size for size in spec.shape]
+    gradients = [
+        [_gradient(shape, spec.dtype, step)] for step in range(_NUM_STEPS)
+    ]
+    found = []
+    for update in (functions["update"].python_function, module.update):
+        state = functions["initial_state"](_NUM_COLUMNS)
+        found.append(_run(_single(update), state, gradients))
+    unit = np.finfo(spec.dtype.as_numpy_dtype).eps
+    _compare(*found, 64 * float(unit), rule)
 
 
-def _columns_step(rule: columns.ColumnwiseRule) -> _Step:
+def _single(update: Callable[..., tuple[tf.Tensor, Any]]) -> _Step:
     def step(gradients, state):
-        updates, state = rule.update_columns(gradients[0], state)
+        updates, state = update(gradients[0], state)
         return [updates], state
 
     return step
@@ -110,20 +103,6 @@ def _run(
     return found
 
 
-def _run_saved_model(
-    folder: pathlib.Path, rows: int, gradients: Sequence[list[tf.Tensor]]
-) -> list[tf.Tensor]:
-    module = tf.saved_model.load(str(folder))
-
-    def step(gradients, state):
-        matrix = gradients[0][0] if rows == 1 else gradients[0]
-        updates, state = module.update(matrix, state)
-        return [tf.reshape(updates, gradients[0].shape)], state
-
-    state = module.initial_state(tf.constant(_NUM_COLUMNS))
-    return _run(step, state, gradients)
-
-
 def _gradient(shape: Sequence[int], dtype: tf.DType, step: int) -> tf.Tensor:
     """Returns a gradient over many decades, with a zero in it."""
     draw = np.random.RandomState(step)
@@ -135,9 +114,7 @@ def _gradient(shape: Sequence[int], dtype: tf.DType, step: int) -> tf.Tensor:
 
 def _compare(ours: Any, theirs: Any, tolerance: float, rule: base.UpdateRule):
     """Refuses tensors that differ, relative to the largest number."""
-    for own, other in zip(
-        tf.nest.flatten(ours), tf.nest.flatten(theirs), strict=True
-    ):
+    for own, other in zip(list(ours), list(theirs), strict=True):
         own, other = np.asarray(own, np.float64), np.asarray(other, np.float64)
         scale = np.max(np.abs(own), initial=0.0, where=np.isfinite(own))
         if not np.allclose(own, other, 0.0, tolerance * scale, equal_nan=True):

@@ -25,7 +25,6 @@ from l2l_tf.rules import base
 from l2l_tf.rules import registry
 from l2l_tf.saving import metadata as metadata_lib
 from l2l_tf.saving import saved_optimizer
-from l2l_tf.saving import weights
 
 PARAMETER_NAMES = ["conv/w", "dense/w", "dense/b"]
 SHAPES = [[2, 2, 1, 3], [4, 2], [3]]
@@ -58,9 +57,7 @@ def make_genuine(parent: pathlib.Path) -> dict[str, pathlib.Path]:
     }
     return {
         kind: saved_optimizer.export(
-            registry.make_rule(
-                config, PARAMETER_NAMES if kind == "routed" else ()
-            ),
+            registry.make_rule(config),
             parent / kind,
             metadata,
         )
@@ -68,10 +65,9 @@ def make_genuine(parent: pathlib.Path) -> dict[str, pathlib.Path]:
     }
 
 
-def load(folder: pathlib.Path, kind: str) -> base.UpdateRule:
+def load(folder: pathlib.Path) -> base.UpdateRule:
     """Loads a genuine or a hostile folder."""
-    names = PARAMETER_NAMES if kind == "routed" else ()
-    return saved_optimizer.load(folder, names)
+    return saved_optimizer.load(folder).bind(PARAMETER_NAMES)
 
 
 def updates(rule: base.UpdateRule) -> list[np.ndarray]:
@@ -88,10 +84,10 @@ def updates(rule: base.UpdateRule) -> list[np.ndarray]:
     return found
 
 
-def outcome(folder: pathlib.Path, kind: str, expected: list[np.ndarray]) -> str:
+def outcome(folder: pathlib.Path, expected: list[np.ndarray]) -> str:
     """Loads a folder: "refused", "identical", or what else happened."""
     try:
-        rule = load(folder, kind)
+        rule = load(folder)
     except metadata_lib.SavedOptimizerError as error:
         is_sentence = 0 < len(str(error)) < 2000 and "\n" not in str(error)
         return "refused" if is_sentence else f"message {str(error)!r}"
@@ -360,7 +356,7 @@ def _other_weights(folder, draw):
         checkpoint = tf.train.Checkpoint(numbers=list(rule.trainable_variables))
         checkpoint.write(str(other / "variables" / "variables"))
     else:
-        weights.save(rule, other)
+        rule.save(other)
     shutil.move(other / "variables", prefix)
     shutil.rmtree(other)
     reseal(folder)

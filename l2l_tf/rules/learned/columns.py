@@ -1,156 +1,71 @@
-"""Parameters of any shape as one matrix of columns, and back.
-
-A learned rule runs one network on every column of a matrix. What a column
-is, one coordinate, one convolution kernel or one vector, is the only thing
-in which the learned rules differ.
-"""
+"""Rules that see all parameters as one matrix of columns, in one call."""
 
 from __future__ import annotations
 
 import abc
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
 
-from l2l_tf.core import checks
 from l2l_tf.rules import base
-
-
-class Arrangement(abc.ABC):
-    """How a parameter becomes columns.
-
-    Attributes:
-        name: What the arrangement is called in configurations.
-        rows: Numbers per column.
-    """
-
-    name: str
-    rows: int
-
-    @abc.abstractmethod
-    def to_columns(self, tensor: tf.Tensor) -> tf.Tensor:
-        """Returns a parameter's numbers as a matrix, shape [rows, columns]."""
-
-    def from_columns(
-        self, columns: tf.Tensor, shape: Sequence[int]
-    ) -> tf.Tensor:
-        """Undoes `to_columns` for a parameter of the given shape."""
-        return tf.reshape(columns, shape)
-
-    @abc.abstractmethod
-    def check_shape(self, shape: Sequence[int]) -> None:
-        """Refuses a parameter's shape that does not make columns.
-
-        Raises:
-            ValueError: If the shape does not fit.
-        """
-
-    def num_columns(self, shape: Sequence[int]) -> int:
-        """Returns how many columns a parameter of a fitting shape makes."""
-        shape = tuple(shape)
-        self.check_shape(shape)
-        return math.prod(shape) // self.rows
-
-    def config(self) -> dict[str, Any]:
-        """Returns what `make_arrangement` rebuilds the arrangement from."""
-        return {"rule": self.name}
-
-
-class Coordinates(Arrangement):
-    """One column for each coordinate."""
-
-    name = "coordinatewise"
-    rows = 1
-
-    def to_columns(self, tensor: tf.Tensor) -> tf.Tensor:
-        """See base class."""
-        return tf.reshape(tensor, [1, -1])
-
-    def check_shape(self, shape: Sequence[int]) -> None:
-        """See base class; every shape fits."""
-        del shape
-
-
-class Kernels(Arrangement):
-    """One column for each pair of input and output channel: a k x k kernel."""
-
-    name = "kernelwise"
-
-    def __init__(self, kernel_shape: Sequence[int]):
-        """Takes the spatial shape of the kernels, such as [5, 5]."""
-        height, width = checks.integers("kernel_shape", kernel_shape, 2)
-        self.kernel_shape = (height, width)
-        self.rows = height * width
-
-    def to_columns(self, tensor: tf.Tensor) -> tf.Tensor:
-        """See base class."""
-        return tf.reshape(tensor, [self.rows, -1])
-
-    def check_shape(self, shape: Sequence[int]) -> None:
-        """See base class."""
-        if len(shape) != 4 or tuple(shape[:2]) != self.kernel_shape:
-            raise ValueError(
-                f"A kernelwise rule for kernels of shape {self.kernel_shape} "
-                "takes parameters of shape [*kernel_shape, in, out]; received "
-                f"one of shape {shape}. Route other parameters to another rule."
-            )
-
-    def config(self) -> dict[str, Any]:
-        """See base class."""
-        return {"rule": self.name, "kernel_shape": list(self.kernel_shape)}
-
-
-class Vectors(Arrangement):
-    """One column for each vector along a parameter's last axis."""
-
-    name = "vectorwise"
-
-    def __init__(self, size: int):
-        """Takes the length of the vectors."""
-        self.rows = checks.integer("size", size)
-
-    def to_columns(self, tensor: tf.Tensor) -> tf.Tensor:
-        """See base class."""
-        return tf.transpose(tf.reshape(tensor, [-1, self.rows]))
-
-    def check_shape(self, shape: Sequence[int]) -> None:
-        """See base class."""
-        if (tuple(shape) or (1,))[-1] != self.rows:
-            raise ValueError(
-                f"A vectorwise rule of size {self.rows} takes parameters of "
-                f"shape [..., {self.rows}]; received one of shape {shape}."
-            )
-
-    def from_columns(
-        self, columns: tf.Tensor, shape: Sequence[int]
-    ) -> tf.Tensor:
-        """See base class."""
-        return tf.reshape(tf.transpose(columns), shape)
-
-    def config(self) -> dict[str, Any]:
-        """See base class."""
-        return {"rule": self.name, "size": self.rows}
-
-
-def make_arrangement(config: Mapping[str, Any]) -> Arrangement:
-    """Builds the arrangement that a learned rule's configuration asks for."""
-    if config["rule"] == Kernels.name:
-        return Kernels(config["kernel_shape"])
-    if config["rule"] == Vectors.name:
-        return Vectors(config["size"])
-    return Coordinates()
+from l2l_tf.rules.learned import arrangements
+from l2l_tf.rules.learned import blocks
+from l2l_tf.rules.learned import claims
+from l2l_tf.rules.learned import inputs as inputs_lib
+from l2l_tf.rules.learned import outputs as outputs_lib
 
 
 class ColumnwiseRule(base.UpdateRule):
-    """A rule that sees all parameters as one matrix, in one call."""
+    """A rule that runs on the columns of a matrix.
 
-    def __init__(self, arrangement: Arrangement, dtype: str):
-        """Takes the arrangement and the type of state and arithmetic."""
+        x_t = inputs(g_0, ..., g_t)            without weights
+        v_t, h_{t+1} = update_columns(x_t, h_t)
+        u_t = outputs(v_t)                     without weights or state
+
+    Where columns are independent, it is replayed in blocks of columns or on a
+    sample of them; else on all coordinates together. Inputs and outputs may
+    couple columns either way.
+
+    Attributes:
+        independent_columns: Whether a column's values and state depend on that
+            column alone. A class that overrides `update_columns` says so anew,
+            and `replay_columns` holds for the class that wrote it.
+    """
+
+    independent_columns = False
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        own = vars(cls)
+        if "__call__" in own:
+            cls.independent_columns = False
+        if "update_columns" in own:
+            if "independent_columns" not in own:
+                cls.independent_columns = False
+            if "replay_columns" not in own:
+                cls.replay_columns = ColumnwiseRule.replay_columns
+
+    def __init__(
+        self,
+        arrangement: arrangements.Arrangement,
+        dtype: str,
+        inputs: inputs_lib.Inputs | None = None,
+        outputs: outputs_lib.Outputs | None = None,
+    ):
+        """Takes the parts.
+
+        Args:
+            arrangement: What a column is.
+            dtype: The type of state and arithmetic.
+            inputs: What the network is given; by default the gradient.
+            outputs: What is made of its values; by default the update itself.
+        """
         super().__init__()
         self.arrangement = arrangement
         self.dtype = tf.as_dtype(dtype)
+        self.inputs = inputs or inputs_lib.Gradient()
+        self.outputs = outputs or outputs_lib.Raw()
 
     @abc.abstractmethod
     def initial_columns(self, num_columns: int | tf.Tensor) -> base.State:
@@ -163,25 +78,24 @@ class ColumnwiseRule(base.UpdateRule):
     def update_columns(
         self, gradients: tf.Tensor, state: base.State
     ) -> tuple[tf.Tensor, base.State]:
-        """Proposes updates for gradients that are arranged as columns.
-
-        A column's update and state depend on that column alone.
+        """Proposes values for inputs that are arranged as columns.
 
         Args:
-            gradients: Shape [rows, columns].
+            gradients: The inputs, shape [num_features * rows, columns]; by
+                default the gradients.
             state: The state that the previous step returned.
 
         Returns:
-            Updates of shape [rows, columns], and the next state.
+            Values of shape [rows, columns], and the next state.
         """
 
     def replay_columns(
         self, gradients: tf.Tensor, state: base.State, cotangents: tf.Tensor
     ) -> list[tf.Tensor]:
-        """Differentiates `sum_t <u_t, c_t>` over recorded gradients.
+        """Differentiates `sum_t <v_t, c_t>` over recorded inputs.
 
         Args:
-            gradients: Shape [steps, rows, columns].
+            gradients: The inputs, shape [steps, num_features * rows, columns].
             state: The state before the first step.
             cotangents: The c_t, shape [steps, rows, columns].
 
@@ -190,32 +104,193 @@ class ColumnwiseRule(base.UpdateRule):
         """
 
         def step(gradients, state):
-            updates, state = self.update_columns(gradients[0], state)
-            return [updates], state
+            values, state = self.update_columns(gradients[0], state)
+            return [values], state
 
-        return base.replay(
+        return base.replay_steps(
             step, self.trainable_variables, [gradients], state, [cotangents]
         )
 
     def initial_state(self, params: Sequence[tf.Tensor]) -> base.State:
-        """See base class."""
-        return self.initial_columns(
-            sum(self.arrangement.num_columns(param.shape) for param in params)
-        )
+        """See base class; the columns' state, and the inputs' if any."""
+        columns = self.initial_columns(sum(map(self._num_columns, params)))
+        if not self.inputs.has_state:
+            return columns
+        return columns, self.inputs.initial_state(params, self.dtype)
 
     def __call__(
         self, gradients: Sequence[tf.Tensor], state: base.State
     ) -> tuple[list[tf.Tensor], base.State]:
         """See base class."""
+        updates, state, _, _ = self._step(gradients, state)
+        return updates, state
+
+    def record(
+        self, gradients: Sequence[tf.Tensor], state: base.State
+    ) -> tuple[list[tf.Tensor], base.State, base.Record]:
+        """See base class; inputs and values, where they are asked for."""
+        updates, state, features, values = self._step(gradients, state)
+        record: tuple[tf.Tensor, ...] = ()
+        if self.independent_columns and self.inputs.is_recorded:
+            record += (features,)
+        if self.independent_columns and self.outputs.is_recorded:
+            record += (values,)
+        return updates, state, record
+
+    def replay(
+        self,
+        gradients: Sequence[tf.Tensor],
+        records: base.Record,
+        state: base.State,
+        cotangents: Sequence[tf.Tensor],
+        options: base.ReplayOptions,
+    ) -> list[tf.Tensor]:
+        """See base class; in blocks where columns are independent."""
+        if not self.independent_columns:
+            return super().replay(
+                gradients, records, state, cotangents, options
+            )
+        records = list(records)
+        features = (
+            records.pop(0)
+            if self.inputs.is_recorded
+            else self._stack_columns(gradients)
+        )
+        if self.outputs.is_recorded:
+            pull_back = tf.function(
+                self._pull_back, jit_compile=options.jit_compile
+            )
+            factors = pull_back(records.pop(0), list(cotangents))
+        else:
+            factors = self._stack_columns(cotangents)
+        columns = state[0] if self.inputs.has_state else state
+        given = features, columns
+        if options.coordinate_fraction < 1.0:
+            given, factors = blocks.sample(
+                given, factors, options.coordinate_fraction, options.seed
+            )
+        return blocks.sum_over_columns(
+            lambda given, factors: self.replay_columns(*given, factors),
+            given,
+            factors,
+            self.trainable_variables,
+            options.num_lanes,
+            options.jit_compile,
+        )
+
+    def check_claims(self, params: Sequence[tf.Tensor]) -> None:
+        """See base class; that columns are independent, if it says so."""
+        del params
+        if self.independent_columns:
+            claims.check_columns(self)
+
+    def example_params(self) -> list[tf.Tensor]:
+        """See base class."""
+        return [tf.zeros(self.arrangement.example_shape())]
+
+    def functions(self) -> Mapping[str, Callable[..., Any]]:
+        """See base class.
+
+        Where columns are all that there is to it, `update` takes gradients of
+        shape [columns] or [rows, columns].
+        """
+        if self.inputs.is_recorded or self.outputs.is_recorded:
+            return super().functions()
+        rows = self.arrangement.rows
+        state = tf.nest.map_structure(
+            lambda t: tf.TensorSpec([t.shape[0], None], t.dtype),
+            self.initial_columns(1),
+        )
+
+        def update(gradients, state):
+            matrix = tf.reshape(gradients, [rows, -1])
+            updates, state = self.update_columns(matrix, state)
+            return tf.reshape(updates, tf.shape(gradients)), state
+
+        shape = [None] if rows == 1 else [rows, None]
+        gradients = tf.TensorSpec(shape, self.dtype, "gradients")
+        return {
+            "initial_state": tf.function(
+                lambda num_columns: self.initial_columns(num_columns),
+                input_signature=[tf.TensorSpec([], tf.int32, "num_columns")],
+            ),
+            "update": tf.function(update, input_signature=[gradients, state]),
+        }
+
+    def _step(
+        self, gradients: Sequence[tf.Tensor], state: base.State
+    ) -> tuple[list[tf.Tensor], base.State, tf.Tensor, tf.Tensor]:
+        """Returns updates, the next state, and features and values between."""
+        has_state = self.inputs.has_state
+        columns, others = state if has_state else (state, ())
+        features, others = self.inputs(
+            [tf.cast(gradient, self.dtype) for gradient in gradients], others
+        )
+        matrix = self._to_columns(features)
+        values, columns = self.update_columns(matrix, columns)
+        state = (columns, others) if has_state else columns
+        return self._updates(values, gradients), state, matrix, values
+
+    def _to_columns(self, features: Sequence[Sequence[tf.Tensor]]) -> tf.Tensor:
+        """Returns one matrix for some tensors of each parameter."""
         arrange = self.arrangement
-        sizes = [arrange.num_columns(gradient.shape) for gradient in gradients]
-        columns = [
-            tf.cast(arrange.to_columns(gradient), self.dtype)
-            for gradient in gradients
+        return tf.concat(
+            [
+                tf.concat([arrange.to_columns(t) for t in tensors], axis=0)
+                for tensors in features
+            ],
+            axis=1,
+        )
+
+    def _updates(
+        self, values: tf.Tensor, like: Sequence[tf.Tensor]
+    ) -> list[tf.Tensor]:
+        """Returns updates for parameters, given a matrix of values."""
+        sizes = [self._num_columns(tensor) for tensor in like]
+        parts = [
+            self.arrangement.from_columns(part, _shape(tensor))
+            for part, tensor in zip(
+                tf.split(values, sizes, axis=1), like, strict=True
+            )
         ]
-        updates, state = self.update_columns(tf.concat(columns, 1), state)
-        parts = tf.split(updates, sizes, axis=1)
         return [
-            tf.cast(arrange.from_columns(part, g.shape), g.dtype)
-            for part, g in zip(parts, gradients, strict=True)
-        ], state
+            tf.cast(update, tensor.dtype)
+            for update, tensor in zip(self.outputs(parts), like, strict=True)
+        ]
+
+    def _pull_back(
+        self, values: tf.Tensor, cotangents: Sequence[tf.Tensor]
+    ) -> tf.Tensor:
+        """Returns `J_N(v_t)^T c_t` as columns, shape [steps, rows, columns]."""
+
+        def pull_back(step):
+            matrix, factors = step
+            with tf.GradientTape() as tape:
+                tape.watch(matrix)
+                updates = self._updates(matrix, factors)
+            return tape.gradient(updates, matrix, output_gradients=factors)
+
+        spec = tf.TensorSpec(values.shape[1:], values.dtype)
+        return tf.map_fn(
+            pull_back, (values, cotangents), fn_output_signature=spec
+        )
+
+    def _stack_columns(self, tensors: Sequence[tf.Tensor]) -> tf.Tensor:
+        """Returns all steps of tensors as columns."""
+        parts = [
+            tf.vectorized_map(self.arrangement.to_columns, tensor)
+            for tensor in tensors
+        ]
+        return tf.concat([tf.cast(part, self.dtype) for part in parts], axis=2)
+
+    def _num_columns(self, tensor: tf.Tensor) -> int | tf.Tensor:
+        if tensor.shape.is_fully_defined():
+            return self.arrangement.num_columns(tensor.shape)
+        self.arrangement.check_shape(tensor.shape)
+        return tf.size(tensor) // self.arrangement.rows
+
+
+def _shape(tensor: tf.Tensor) -> Sequence[int] | tf.Tensor:
+    if tensor.shape.is_fully_defined():
+        return tensor.shape
+    return tf.shape(tensor)

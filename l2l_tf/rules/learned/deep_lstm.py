@@ -1,56 +1,21 @@
-"""The deep LSTM that all learned rules share, as a pure function and a module.
-
-Tensors hold one column per sequence (a coordinate, a kernel or a vector), so
-that a gate is one contiguous block of memory however many columns there are.
-"""
+"""The deep LSTM that all learned rules share."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
-import sonnet as snt
 import tensorflow as tf
 
 from l2l_tf.core import randomness
+from l2l_tf.rules.learned import deep_lstm_gradient
+from l2l_tf.rules.learned import lstm
 
 Initializer = str | float
 """`"default"`, `"zeros"`, or the standard deviation of a Gaussian."""
 
 
-def lstm_step(
-    inputs: tf.Tensor,
-    hidden: tf.Tensor,
-    cell: tf.Tensor,
-    weights: tf.Tensor,
-    bias: tf.Tensor,
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Advances one LSTM layer by one step.
-
-        i, f, o, g = split(W [x; h] + b)
-        c' = sigmoid(f) * c + sigmoid(i) * tanh(g)
-        h' = sigmoid(o) * tanh(c')
-
-    Source: Hochreiter and Schmidhuber 1997; Gers et al. 2000 (forget gate);
-    a forget bias of 1, as in Sonnet's `LSTM`, is the start of b.
-
-    Args:
-        inputs: Shape [input_size, columns].
-        hidden: Shape [hidden_size, columns].
-        cell: Shape [hidden_size, columns].
-        weights: Shape [4 * hidden_size, input_size + hidden_size].
-        bias: Shape [4 * hidden_size, 1]; the forget bias is part of it.
-
-    Returns:
-        The next hidden and cell state.
-    """
-    gates = tf.matmul(weights, tf.concat([inputs, hidden], axis=0)) + bias
-    i, f, o, g = tf.split(gates, 4, axis=0)
-    cell = tf.sigmoid(f) * cell + tf.sigmoid(i) * tf.tanh(g)
-    return tf.sigmoid(o) * tf.tanh(cell), cell
-
-
-class DeepLSTM(snt.Module):
+class DeepLSTM(tf.Module):
     """A stack of LSTM layers and a linear layer, applied to every column.
 
     With no layers it is the linear layer alone.
@@ -134,7 +99,7 @@ class DeepLSTM(snt.Module):
         """
         next_state = []
         for index in range(len(self.layers)):
-            hidden, cell = lstm_step(
+            hidden, cell = lstm.step(
                 features,
                 *state[2 * index : 2 * index + 2],
                 self.weights[index],
@@ -144,6 +109,37 @@ class DeepLSTM(snt.Module):
             features = hidden
         outputs = tf.matmul(self.weights[-1], features) + self.biases[-1]
         return outputs, next_state
+
+    def weights_gradient(
+        self,
+        features: tf.Tensor,
+        state: Sequence[tf.Tensor],
+        cotangents: tf.Tensor,
+    ) -> list[tf.Tensor]:
+        """Differentiates `sum_t <y_t, c_t>`, where y_t are the outputs.
+
+        Args:
+            features: The inputs, shape [steps, input_size, columns].
+            state: The state before the first step.
+            cotangents: The c_t, shape [steps, output_size, columns].
+
+        Returns:
+            One tensor for each trainable variable.
+        """
+        weights, biases = deep_lstm_gradient.weights_gradient(
+            [tf.convert_to_tensor(w) for w in self.weights],
+            [tf.convert_to_tensor(b) for b in self.biases],
+            features,
+            state,
+            cotangents,
+        )
+        found = {
+            variable.ref(): gradient
+            for variable, gradient in zip(
+                [*self.weights, *self.biases], [*weights, *biases], strict=True
+            )
+        }
+        return [found[variable.ref()] for variable in self.trainable_variables]
 
 
 def _draw(

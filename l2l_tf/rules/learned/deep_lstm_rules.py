@@ -10,23 +10,30 @@ import tensorflow as tf
 
 from l2l_tf.core import checks
 from l2l_tf.rules import base
+from l2l_tf.rules import registry
+from l2l_tf.rules.learned import arrangements
 from l2l_tf.rules.learned import columns
 from l2l_tf.rules.learned import deep_lstm
-from l2l_tf.rules.learned import deep_lstm_gradient
+from l2l_tf.rules.learned import inputs as inputs_lib
+from l2l_tf.rules.learned import outputs as outputs_lib
 from l2l_tf.rules.learned import preprocessing as preprocessing_lib
 
 
 class DeepLSTMRule(columns.ColumnwiseRule):
     """A deep LSTM whose weights are shared by all columns.
 
-        u_t, h_{t+1} = scale * LSTM(preprocess(g_t), h_t)
+        v_t, h_{t+1} = scale * LSTM(preprocess(inputs(g_0, ..., g_t)), h_t)
+        u_t = outputs(v_t)
 
     Source: Andrychowicz et al. 2016, section 2.1.
     """
 
+    independent_columns = True
+
     def __init__(
         self,
-        arrangement: columns.Arrangement,
+        arrangement: arrangements.Arrangement,
+        /,
         layers: Sequence[int] = (20, 20),
         preprocessing: str = "log_and_sign",
         preprocessing_options: Mapping[str, float] | None = None,
@@ -34,49 +41,69 @@ class DeepLSTMRule(columns.ColumnwiseRule):
         initializer: deep_lstm.Initializer = "default",
         seed: int = 0,
         dtype: str = "float32",
+        inputs: str = "gradient",
+        inputs_options: Mapping[str, float] | None = None,
+        outputs: str = "raw",
+        outputs_options: Mapping[str, float] | None = None,
     ):
         """Creates the rule and its weights.
 
         Args:
             arrangement: What a column is.
             layers: Hidden units of each LSTM layer; empty for a linear rule.
-            preprocessing: A name in `preprocessing.FUNCTIONS`.
-            preprocessing_options: Options of that function, such as `p`.
+            preprocessing: A name in `preprocessing.PREPROCESSING`.
+            preprocessing_options: Its options, such as `p`.
             scale: Factor on the network's outputs.
             initializer: Initial values, see `deep_lstm.DeepLSTM`.
             seed: Seed of the initial values.
             dtype: Type of weights, state and arithmetic.
+            inputs: A name in `inputs.INPUTS`: what is preprocessed.
+            inputs_options: Its options, such as `beta_1`.
+            outputs: A name in `outputs.OUTPUTS`: what is made of the scaled
+                outputs.
+            outputs_options: Its options, such as `size`.
 
         Raises:
             ValueError: If a value is refused.
         """
-        super().__init__(arrangement, checks.floating_dtype("dtype", dtype))
+        preprocess = preprocessing_lib.PREPROCESSING.build(
+            preprocessing,
+            **_options("preprocessing_options", preprocessing_options),
+        )
+        super().__init__(
+            arrangement,
+            checks.floating_dtype("dtype", dtype),
+            inputs_lib.INPUTS.build(
+                inputs, **_options("inputs_options", inputs_options)
+            ),
+            outputs_lib.OUTPUTS.build(
+                outputs, **_options("outputs_options", outputs_options)
+            ),
+        )
         layers = checks.integers("layers", layers)
         seed = checks.integer("seed", seed, minimum=0)
         scale = checks.number("scale", scale)
-        options = preprocessing_options or {}
-        if not isinstance(options, Mapping):
-            raise ValueError(
-                "preprocessing_options must be a mapping such as {'p': 10}; "
-                f"received {options!r}."
-            )
-        options = dict(options)
-        self._preprocess = preprocessing_lib.get(preprocessing, **options)
         # A proxy, since `tf.Module` would wrap a plain dict and its lists.
         self._config = types.MappingProxyType(
             {
                 "layers": layers,
                 "preprocessing": preprocessing,
-                "preprocessing_options": options,
+                "preprocessing_options": dict(preprocessing_options or {}),
                 "scale": scale,
                 "initializer": initializer,
                 "seed": seed,
                 "dtype": dtype,
+                "inputs": inputs,
+                "inputs_options": dict(inputs_options or {}),
+                "outputs": outputs,
+                "outputs_options": dict(outputs_options or {}),
             }
         )
         self.scale = scale
+        self._preprocess = preprocess
+        num_features = self.inputs.num_features * preprocess.num_features
         self.network = deep_lstm.DeepLSTM(
-            arrangement.rows * preprocessing_lib.NUM_FEATURES[preprocessing],
+            arrangement.rows * num_features,
             arrangement.rows,
             layers,
             initializer,
@@ -98,32 +125,48 @@ class DeepLSTMRule(columns.ColumnwiseRule):
     def replay_columns(
         self, gradients: tf.Tensor, state: base.State, cotangents: tf.Tensor
     ) -> list[tf.Tensor]:
-        """See base class."""
-        network = self.network
-        own = [*network.weights, *network.biases]
-        if type(self).update_columns is not DeepLSTMRule.update_columns or (
-            len(self.trainable_variables) != len(own)
-        ):
-            # What a subclass computes, it computes otherwise.
+        """See base class; by the network's own gradient, if it has one."""
+        by_hand = getattr(self.network, "weights_gradient", None)
+        if by_hand is None:
             return super().replay_columns(gradients, state, cotangents)
-        weights, biases = deep_lstm_gradient.weights_gradient(
-            [tf.convert_to_tensor(w) for w in network.weights],
-            [tf.convert_to_tensor(b) for b in network.biases],
+        results = by_hand(
             tf.map_fn(self._preprocess, gradients),
             state,
             cotangents * tf.constant(self.scale, self.dtype),
         )
         found = {
-            variable.ref(): gradient
-            for variable, gradient in zip(own, [*weights, *biases], strict=True)
+            variable.ref(): result
+            for variable, result in zip(
+                self.network.trainable_variables, results, strict=True
+            )
         }
-        return [found[variable.ref()] for variable in self.trainable_variables]
+        return [
+            # Nothing else takes part in what a column is made of.
+            found.get(variable.ref(), tf.zeros_like(variable))
+            for variable in self.trainable_variables
+        ]
 
     def config(self) -> dict[str, Any]:
         """See base class."""
-        return {**self.arrangement.config(), **self._config}
+        return {
+            "rule": self.rule_name,
+            **self.arrangement.config(),
+            **self._config,
+        }
+
+    def describe(self) -> str:
+        """See base class."""
+        with tf.init_scope():
+            state = tf.nest.flatten(self.initial_columns(1))
+        layers = self._config["layers"]
+        return (
+            f"An LSTM with layers {layers} on every {self.arrangement.unit}, "
+            f"{sum(tensor.shape[0] for tensor in state)} numbers of state for "
+            "each."
+        )
 
 
+@registry.register_rule("coordinatewise")
 class CoordinatewiseDeepLSTM(DeepLSTMRule):
     """Applies one small LSTM to every coordinate of every parameter.
 
@@ -135,9 +178,10 @@ class CoordinatewiseDeepLSTM(DeepLSTMRule):
 
     def __init__(self, **options):
         """Creates the rule; options as in `DeepLSTMRule`."""
-        super().__init__(columns.Coordinates(), **options)
+        super().__init__(arrangements.Coordinates(), **options)
 
 
+@registry.register_rule("kernelwise")
 class KernelwiseDeepLSTM(DeepLSTMRule):
     """Applies one LSTM to every k x k kernel of convolutions.
 
@@ -149,9 +193,10 @@ class KernelwiseDeepLSTM(DeepLSTMRule):
 
     def __init__(self, kernel_shape: Sequence[int], **options):
         """Takes the kernels' shape; other options as in `DeepLSTMRule`."""
-        super().__init__(columns.Kernels(kernel_shape), **options)
+        super().__init__(arrangements.Kernels(kernel_shape), **options)
 
 
+@registry.register_rule("vectorwise")
 class VectorwiseDeepLSTM(DeepLSTMRule):
     """Applies one LSTM to whole vectors, so that coordinates can interact.
 
@@ -163,4 +208,13 @@ class VectorwiseDeepLSTM(DeepLSTMRule):
 
     def __init__(self, size: int, **options):
         """Takes the vectors' length; other options as in `DeepLSTMRule`."""
-        super().__init__(columns.Vectors(size), **options)
+        super().__init__(arrangements.Vectors(size), **options)
+
+
+def _options(name: str, options: Mapping[str, Any] | None) -> dict[str, Any]:
+    if options is not None and not isinstance(options, Mapping):
+        raise ValueError(
+            f"{name} must be a mapping such as {{'p': 10}}; received "
+            f"{options!r}."
+        )
+    return dict(options or {})

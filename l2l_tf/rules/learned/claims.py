@@ -1,0 +1,157 @@
+"""Checks, with numbers, what a columnwise rule says about its columns."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from l2l_tf.rules import base
+
+_NUM_COLUMNS = 6
+_NUM_STEPS = 3
+_KEPT = (4, 1)  # Neither the first ones, nor in order.
+_NOISE = 0.1
+
+
+def check_columns(rule: Any) -> None:
+    """Refuses a rule whose columns depend on each other, or on their places.
+
+    A few columns make a few steps with random inputs: as they are, with other
+    numbers in some columns, and with these left out. Then `replay_columns` is
+    compared with automatic differentiation.
+
+    Args:
+        rule: A `ColumnwiseRule` that declares `independent_columns`.
+
+    Raises:
+        ValueError: If a claim is wrong; it quotes the numbers.
+    """
+    rows = rule.arrangement.rows
+    shape = [_NUM_STEPS, rows * rule.inputs.num_features, _NUM_COLUMNS]
+    inputs, others = _draw(shape, 0, rule), _draw(shape, 1, rule)
+    cotangents = _draw([_NUM_STEPS, rows, _NUM_COLUMNS], 2, rule)
+    state = rule.initial_columns(_NUM_COLUMNS)
+    _check_state(rule, state)
+    is_kept = tf.reduce_any(tf.range(_NUM_COLUMNS) == [[k] for k in _KEPT], 0)
+    with _noise(rule.trainable_variables):
+        together = _keep(_run(rule, inputs, state))
+        changed = _run(rule, tf.where(is_kept, inputs, others), state)
+        alone = _run(rule, _keep(inputs), _keep(state))
+        replayed = rule.replay_columns(inputs, state, cotangents)
+        exact = _differentiate(rule, inputs, state, cotangents)
+    for what, actual in (
+        ("other numbers in other columns", _keep(changed)),
+        ("other columns left out", alone),
+    ):
+        _compare(
+            together,
+            actual,
+            f"{type(rule).__name__} declares independent_columns, but with "
+            f"{what} its values or state are off by {{off}} where {{size}} is "
+            "the largest; compute each column from that column alone, or set "
+            "independent_columns = False, with which all coordinates are "
+            "replayed together.",
+        )
+    _compare(
+        exact,
+        replayed,
+        f"{type(rule).__name__}.replay_columns is off by {{off}} where the "
+        "largest gradient is {size} by automatic differentiation of "
+        "update_columns; correct it, or leave it out, with which "
+        "update_columns is differentiated.",
+    )
+
+
+def _draw(shape: Sequence[int], index: int, rule: Any) -> tf.Tensor:
+    return tf.random.stateless_normal(shape, [index, 0], dtype=rule.dtype)
+
+
+def _check_state(rule: Any, state: base.State) -> None:
+    for tensor in tf.nest.flatten(state):
+        if tuple(tensor.shape)[-1:] != (_NUM_COLUMNS,):
+            raise ValueError(
+                f"{type(rule).__name__} declares independent_columns, but its "
+                f"state for {_NUM_COLUMNS} columns holds a tensor of shape "
+                f"{tuple(tensor.shape)}; give each tensor columns along its "
+                "last axis, or set independent_columns = False."
+            )
+
+
+@contextlib.contextmanager
+def _noise(variables: Sequence[tf.Variable]) -> Iterator[None]:
+    """Moves weights a little: those that start at zero would hide others."""
+    values = [tf.identity(variable) for variable in variables]
+    try:
+        for index, variable in enumerate(variables):
+            noise = tf.random.stateless_normal(
+                variable.shape, [index, 1], dtype=variable.dtype
+            )
+            variable.assign_add(_NOISE * noise)
+        yield
+    finally:
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+
+
+def _run(rule: Any, inputs: tf.Tensor, state: base.State) -> list[tf.Tensor]:
+    """Returns the values of all steps, and the state after them."""
+    values = []
+    for step in range(_NUM_STEPS):
+        value, state = rule.update_columns(inputs[step], state)
+        values.append(value)
+    return [tf.stack(values), *tf.nest.flatten(state)]
+
+
+def _keep(nest: Any) -> Any:
+    """Returns some of the columns."""
+    return tf.nest.map_structure(
+        lambda tensor: tf.gather(tensor, _KEPT, axis=-1), nest
+    )
+
+
+def _differentiate(
+    rule: Any, inputs: tf.Tensor, state: base.State, cotangents: tf.Tensor
+) -> list[tf.Tensor]:
+    with tf.GradientTape() as tape:
+        values, *_ = _run(rule, inputs, state)
+        total = tf.reduce_sum(values * cotangents)
+    return tape.gradient(
+        total,
+        rule.trainable_variables,
+        unconnected_gradients=tf.UnconnectedGradients.ZERO,
+    )
+
+
+def _compare(
+    expected: Sequence[tf.Tensor], actual: Sequence[tf.Tensor], message: str
+) -> None:
+    """Raises an error with a message if a tensor is off by more than rounding.
+
+    Args:
+        expected: Some tensors.
+        actual: Others, which should be equal.
+        message: What is wrong if not, with places for `off` and `size`.
+    """
+    # For example 3e-4 in float32.
+    tolerance = _epsilon(expected[0].dtype) ** 0.5 if expected else 0.0
+    pairs = [
+        (tf.cast(a, tf.float64), tf.cast(b, tf.float64))
+        for a, b in zip(expected, actual, strict=True)
+    ]
+    sizes = [float(tf.reduce_max(tf.abs(a))) for a, _ in pairs]
+    for (a, b), size in zip(pairs, sizes, strict=True):
+        off = float(tf.reduce_max(tf.abs(a - b)))
+        # A tensor may be small because larger numbers cancel in it.
+        if not off <= tolerance * (size + tolerance * max(sizes)):
+            raise ValueError(
+                message.format(off=f"{off:.3g}", size=f"{size:.3g}")
+            )
+
+
+def _epsilon(dtype: tf.DType) -> float:
+    """Returns a type's rounding unit: what is lost in 3 (4 / 3 - 1) - 1."""
+    third = tf.constant(4 / 3, dtype) - tf.constant(1, dtype)
+    return abs(float(third * tf.constant(3, dtype) - tf.constant(1, dtype)))
