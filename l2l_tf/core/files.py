@@ -1,13 +1,21 @@
-"""Files that are written all or nothing."""
+"""Files that are written all or nothing, and read with limits."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
 import pathlib
-import tempfile
+import stat
+from collections.abc import Iterator
 from typing import Any
+
+from l2l_tf.core import siblings
+
+MAX_JSON_BYTES = 2**20
+MAX_JSON_DEPTH = 32
+_CHUNK = 2**20
 
 
 def write_bytes(path: str | os.PathLike, content: bytes) -> pathlib.Path:
@@ -22,20 +30,18 @@ def write_bytes(path: str | os.PathLike, content: bytes) -> pathlib.Path:
     """
     target = pathlib.Path(path).expanduser()
     target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(
-        prefix=f".{target.name}-", dir=target.parent
-    )
+    siblings.sweep(target.parent, target.name)
+    # Permissions follow the user's umask.
+    temporary, held = siblings.claim(target, lambda p: p.touch(exist_ok=False))
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with open(temporary, "wb") as file:
             file.write(content)
-        # Temporary files are private; the result follows the user's umask.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
         os.replace(temporary, target)
     except BaseException:
-        pathlib.Path(temporary).unlink(missing_ok=True)
+        siblings.discard(temporary)
         raise
+    finally:
+        siblings.release(held)
     return target
 
 
@@ -53,6 +59,107 @@ def to_json(value: Any, indent: int | None = 2) -> str:
     programs refuse.
     """
     return json.dumps(_finite(value), indent=indent, allow_nan=False) + "\n"
+
+
+def read_bytes(path: str | os.PathLike, max_bytes: int) -> bytes:
+    """Returns the content of a plain file of limited size.
+
+    Args:
+        path: The file.
+        max_bytes: How large it may be.
+
+    Raises:
+        ValueError: If it is a link, a pipe, a device, or too large.
+        OSError: If it cannot be read.
+    """
+    return b"".join(_chunks(path, max_bytes))
+
+
+def sha256(path: str | os.PathLike, max_bytes: int) -> str:
+    """Returns the SHA-256 of a plain file; see `read_bytes`."""
+    digest = hashlib.sha256()
+    for chunk in _chunks(path, max_bytes):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def read_json(
+    path: str | os.PathLike, max_bytes: int = MAX_JSON_BYTES
+) -> dict[str, Any]:
+    """Returns the object in a JSON file that anybody may have written.
+
+    Args:
+        path: The file, plain and in UTF-8.
+        max_bytes: How large it may be.
+
+    Returns:
+        Plain values: no number that is not finite, and no more than
+        `MAX_JSON_DEPTH` lists and objects inside each other.
+
+    Raises:
+        ValueError: If it is anything else; one sentence.
+        OSError: If it cannot be read.
+    """
+    try:
+        value = json.loads(
+            read_bytes(path, max_bytes).decode(),
+            parse_float=_finite_float,
+            parse_constant=_finite_float,
+        )
+        _check_depth(value)
+    except RecursionError:
+        raise ValueError(f"{path} is nested too deeply.") from None
+    except ValueError as error:
+        raise ValueError(f"{path} is not acceptable JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise ValueError(f"{path} is not acceptable JSON: it is no object.")
+    return value
+
+
+def _chunks(path: str | os.PathLike, max_bytes: int) -> Iterator[bytes]:
+    # A pipe without a writer must not make us wait; nor may a link lead us
+    # elsewhere.
+    flags = os.O_RDONLY
+    for name in ("O_NONBLOCK", "O_NOFOLLOW", "O_CLOEXEC", "O_BINARY"):
+        flags |= getattr(os, name, 0)
+    if os.path.islink(path):
+        raise ValueError(f"{path} is a symbolic link, not a plain file.")
+    descriptor = os.open(path, flags)
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError(f"{path} is not a plain file.")
+        left = max_bytes
+        if status.st_size > left:
+            raise ValueError(
+                f"{path} has {status.st_size:,} bytes; accepted: {left:,}."
+            )
+        while chunk := file.read(min(_CHUNK, left + 1)):
+            left -= len(chunk)
+            if left < 0:
+                raise ValueError(f"{path} grows while it is read.")
+            yield chunk
+
+
+def _check_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(MAX_JSON_DEPTH + 1):
+        level = [
+            child
+            for item in level
+            if isinstance(item, (dict, list))
+            for child in (item.values() if isinstance(item, dict) else item)
+        ]
+        if not level:
+            return
+    raise ValueError(f"it is nested more than {MAX_JSON_DEPTH} deep.")
+
+
+def _finite_float(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:20]} is not a finite number.")
+    return value
 
 
 def _finite(value: Any) -> Any:

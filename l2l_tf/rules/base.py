@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import os
+import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -223,6 +224,26 @@ class UpdateRule(tf.Module, abc.ABC):
         """
         saved_model.read(folder, self.trainable_variables)
 
+    def saved_parts(
+        self, folder: str | os.PathLike
+    ) -> list[tuple[UpdateRule, pathlib.Path]]:
+        """Returns the rules with weights that it consists of.
+
+        Args:
+            folder: The folder that `save` writes.
+
+        Returns:
+            Rules, with the folders in which `save` puts a SavedModel of each.
+        """
+        return [(self, pathlib.Path(folder))]
+
+    def example_params(self) -> list[tf.Tensor]:
+        """Returns parameters that it can serve, to try it on.
+
+        A rule that takes other shapes than these overrides it.
+        """
+        return [tf.zeros([3, 4]), tf.zeros([4])]
+
     def describe(self) -> str:
         """Returns in one sentence what it is and how large its state is."""
         with tf.init_scope():
@@ -248,6 +269,7 @@ _FOLLOWS_FROM_CALL = (
     "functions",
     "save",
     "restore",
+    "saved_parts",
 )
 
 

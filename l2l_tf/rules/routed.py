@@ -153,6 +153,16 @@ class Routed(base.UpdateRule):
         for rule, part_folder in self._folders(folder):
             rule.restore(part_folder)
 
+    def saved_parts(
+        self, folder: str | os.PathLike
+    ) -> list[tuple[base.UpdateRule, pathlib.Path]]:
+        """See base class; those of all parts that have weights."""
+        return [
+            found
+            for rule, part_folder in self._folders(folder)
+            for found in rule.saved_parts(part_folder)
+        ]
+
     def config(self) -> dict[str, Any]:
         """See base class."""
         routes = {

@@ -9,7 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
-_OBJECTS = "_CHECKPOINTABLE_OBJECT_GRAPH"
+from l2l_tf.core import checkpoints
 
 
 def write(
@@ -52,12 +52,13 @@ def read(folder: str | os.PathLike, variables: Sequence[tf.Variable]) -> None:
         for index, variable in enumerate(variables)
     }
     try:
-        reader = tf.train.load_checkpoint(os.fspath(prefix))
-        shapes = reader.get_variable_to_shape_map()
-        types = reader.get_variable_to_dtype_map()
-    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        values = checkpoints.read(prefix)
+    except OSError as error:
         raise ValueError(f"{prefix} cannot be read as weights.") from error
-    found = {n: (types[n].name, shapes[n]) for n in shapes if n != _OBJECTS}
+    found = {
+        name: (value.dtype.name, list(value.shape))
+        for name, value in values.items()
+    }
     wanted = {
         name: (variable.dtype.name, variable.shape.as_list())
         for name, variable in expected.items()
@@ -67,12 +68,8 @@ def read(folder: str | os.PathLike, variables: Sequence[tf.Variable]) -> None:
             f"{prefix} holds other weights than the rule has: "
             f"{_listed(found)}, but {_listed(wanted)} are expected."
         )
-    try:
-        values = [reader.get_tensor(name) for name in expected]
-    except (tf.errors.OpError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{prefix} is damaged.") from error
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)
+    for name, variable in expected.items():
+        variable.assign(values[name])
 
 
 def flat_functions(rule: Any) -> dict[str, Callable[..., Any]]:

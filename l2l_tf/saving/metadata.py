@@ -10,20 +10,23 @@ import hashlib
 import json
 import os
 import pathlib
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from l2l_tf.core import files
+from l2l_tf.core import siblings
+from l2l_tf.saving import manifest
+from l2l_tf.saving import schema
 
 METADATA = "metadata.json"
 FORMAT_VERSION = 1
-
-_RULES = ("coordinatewise", "kernelwise", "vectorwise", "routed")
 
 _HERE = pathlib.Path(__file__).resolve().parent.parent
 # Installed, the bundled optimizers lie inside the package; in a checkout,
 # beside it.
 _BUNDLED = (_HERE / "saved_optimizers", _HERE.parent / "saved_optimizers")
+_MAX_ATTEMPTS = 5
+_T = TypeVar("_T")
 
 
 class SavedOptimizerError(ValueError):
@@ -41,25 +44,57 @@ def bundled_names() -> list[str]:
     )
 
 
+def _bundled(name: str) -> pathlib.Path:
+    return next(f / name for f in _BUNDLED if (f / name / METADATA).is_file())
+
+
 def find(optimizer: str | os.PathLike) -> pathlib.Path:
     """Returns the folder of a saved optimizer.
 
     Args:
-        optimizer: The name of a bundled optimizer, or a path.
+        optimizer: The name of a bundled optimizer, or a path. A string that
+            is such a name is a name: `"mnist"` is the bundled optimizer
+            wherever it is called, `"./mnist"` and `pathlib.Path("mnist")` are
+            the folder.
 
     Raises:
         SavedOptimizerError: If there is none.
     """
-    candidates = [pathlib.Path(optimizer).expanduser()]
-    candidates += [folder / optimizer for folder in _BUNDLED]
-    for path in candidates:
+    try:
+        path = pathlib.Path(optimizer)
+        if isinstance(optimizer, str) and optimizer in bundled_names():
+            path = _bundled(optimizer)
+        path = path.expanduser()
+        if not os.path.lexists(path):
+            siblings.recover(path)
         if (path / METADATA).is_file():
             return path
+    except (OSError, RuntimeError, TypeError, ValueError):
+        pass  # No path at all, or one that no system can have.
     raise SavedOptimizerError(
-        f"No saved optimizer {str(optimizer)!r}; accepted: the name of a "
+        f"No saved optimizer {_quote(optimizer)}; accepted: the name of a "
         f"bundled one, {bundled_names()}, or the path of a folder that "
-        f"training or scripts/export.py wrote (it holds {METADATA})."
+        f"training or scripts/export.py wrote (it holds {METADATA}), such as "
+        "'./runs/optimizer'."
     )
+
+
+def spell(optimizer: str | os.PathLike) -> str:
+    """Returns a name or path as text that means the same in any folder.
+
+    Args:
+        optimizer: See `find`.
+
+    Returns:
+        The name of a bundled optimizer as it is, any other path absolute.
+
+    Raises:
+        SavedOptimizerError: If there is no such optimizer.
+    """
+    folder = find(optimizer)
+    if isinstance(optimizer, str) and optimizer in bundled_names():
+        return optimizer
+    return str(folder.resolve())
 
 
 def read(path: str | os.PathLike) -> dict[str, Any]:
@@ -69,39 +104,72 @@ def read(path: str | os.PathLike) -> dict[str, Any]:
         path: A name or a path, see `find`.
 
     Raises:
-        SavedOptimizerError: If a file is missing or was changed.
+        SavedOptimizerError: If a file is missing or was changed, or is not
+            what a saved optimizer consists of.
     """
-    folder = find(path)
+    return consistently(read_once, find(path))
+
+
+def consistently(
+    function: Callable[[pathlib.Path], _T], folder: pathlib.Path
+) -> _T:
+    """Calls a function that reads a folder, again if the folder is replaced.
+
+    Args:
+        function: Reads the folder; what it returned or raised does not count
+            if another folder took the place meanwhile.
+        folder: The folder.
+
+    Raises:
+        SavedOptimizerError: If the function raises it, or if the folder is
+            never the same for long enough.
+    """
+    for _ in range(_MAX_ATTEMPTS):
+        before, error = _identity(folder), None
+        try:
+            result = function(folder)
+        except SavedOptimizerError as raised:
+            error = raised
+        if before == _identity(folder):
+            if error is not None:
+                raise error
+            return result
+    raise SavedOptimizerError(
+        f"{folder} was replaced {_MAX_ATTEMPTS} times while it was read."
+    )
+
+
+def read_once(folder: pathlib.Path) -> dict[str, Any]:
+    """Reads a folder that nobody replaces meanwhile; see `read`."""
+    file = folder / METADATA
     try:
-        metadata = json.loads((folder / METADATA).read_text())
-        version, digests = metadata["format_version"], metadata["files"]
-        rule, listed = metadata["rule"]["rule"], set(digests.keys())
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        metadata = files.read_json(file)
+        schema.check(metadata)
+    except ValueError as error:
         raise SavedOptimizerError(
-            f"{folder / METADATA} is not the metadata of a saved optimizer."
+            f"{file} is not the metadata of a saved optimizer: {error}"
         ) from error
+    except OSError as error:
+        raise SavedOptimizerError(f"{file} cannot be read: {error}") from error
+    version = metadata["format_version"]
     if version != FORMAT_VERSION:
         raise SavedOptimizerError(
-            f"{folder} has format version {version}; this version of l2l_tf "
-            f"reads {FORMAT_VERSION}."
+            f"{folder} has format version {str(version)[:20]}; this version "
+            f"of l2l_tf reads {FORMAT_VERSION}."
         )
-    present = {
-        file.relative_to(folder).as_posix()
-        for file in folder.rglob("*")
-        if file.is_file()
-    }
-    unlisted = sorted(present - listed - {METADATA})
-    if unlisted or rule not in _RULES:
+    try:
+        manifest.check(folder, metadata["files"], METADATA)
+    except (OSError, ValueError) as error:
         raise SavedOptimizerError(
-            f"{folder} holds files that its metadata does not list, "
-            f"{unlisted}, or the unknown rule {rule!r}."
+            f"{folder} is damaged or not to be trusted: {error}"
+        ) from error
+    rule = metadata["rule"]
+    if metadata.get("rule_sha256", _digest(rule)) != _digest(rule):
+        raise SavedOptimizerError(
+            f"{file} was changed since its export: its rule, "
+            f"{_quote(rule)}, has another SHA-256 than the one written there. "
+            "Export it again."
         )
-    for name, digest in digests.items():
-        if not (folder / name).is_file() or _sha256(folder / name) != digest:
-            raise SavedOptimizerError(
-                f"{folder / name} is missing or was changed since its export: "
-                "its SHA-256 differs from the metadata's. Export it again."
-            )
     return metadata
 
 
@@ -113,14 +181,32 @@ def write(folder: pathlib.Path, values: Mapping[str, Any]) -> None:
             to be replaced.
         values: What to write, representable in JSON.
     """
-    digests = {
-        file.relative_to(folder).as_posix(): _sha256(file)
-        for file in sorted(folder.rglob("*"))
-        if file.is_file() and file != folder / METADATA
+    siblings.sweep(folder, METADATA)
+    content = {
+        "format_version": FORMAT_VERSION,
+        **values,
+        "rule_sha256": _digest(values["rule"]),
+        "files": manifest.digests(folder, METADATA),
     }
-    content = {"format_version": FORMAT_VERSION, **values, "files": digests}
     files.write_json(folder / METADATA, content)
 
 
-def _sha256(file: pathlib.Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+def _digest(rule: Mapping[str, Any]) -> str:
+    """Returns the SHA-256 of a configuration, which alone has no file."""
+    # As it will be read again: tuples become lists.
+    text = json.dumps(json.loads(json.dumps(rule)), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _identity(folder: pathlib.Path) -> tuple[int, ...] | None:
+    """Returns what tells a folder from one that takes its place."""
+    try:
+        status = folder.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_ctime_ns
+
+
+def _quote(value: Any) -> str:
+    text = repr(str(value) if isinstance(value, os.PathLike) else value)
+    return text if len(text) <= 300 else f"{text[:300]}..."

@@ -1,23 +1,25 @@
-"""Trained rules as SavedModels: export, verification and loading.
+"""Trained rules in folders: export and loading.
 
-Loading needs TensorFlow alone. A folder holds the SavedModel, with functions
-`initial_state` and `update` for any number of columns, and `metadata.json`;
-a routed rule holds one such folder for each of its learned rules.
+A folder holds a SavedModel, which needs TensorFlow alone and has functions
+`initial_state` and `update` for any number of columns, and `metadata.json`; a
+routed rule holds one SavedModel for each of its learned rules.
 """
 
 from __future__ import annotations
 
 import os
 import pathlib
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from l2l_tf.core import folders
+from l2l_tf.core import siblings
 from l2l_tf.rules import base
-from l2l_tf.rules import registry
-from l2l_tf.saving import graph_check
+from l2l_tf.saving import loading
 from l2l_tf.saving import metadata as metadata_lib
+from l2l_tf.saving import verification
 
 
 def check_target(path: str | os.PathLike, overwrite: bool) -> None:
@@ -30,7 +32,7 @@ def check_target(path: str | os.PathLike, overwrite: bool) -> None:
     Raises:
         FileExistsError: If something is in its place that is to be kept.
     """
-    target = pathlib.Path(path).expanduser()
+    target = siblings.absolute(path)
     if target.exists() and not overwrite:
         raise FileExistsError(
             f"{target} exists; remove it, choose another path, or overwrite."
@@ -48,10 +50,13 @@ def export(
     metadata: Mapping[str, Any],
     overwrite: bool = False,
 ) -> pathlib.Path:
-    """Writes a rule as a SavedModel with metadata, all or nothing.
+    """Writes a rule with metadata, all or nothing.
+
+    What was written is loaded, and its updates compared with the rule's,
+    before it takes its place.
 
     Args:
-        rule: A learned rule, or a routed one.
+        rule: Any registered rule that has weights.
         path: The folder to write.
         metadata: What to keep beside the rule's own configuration; must be
             representable in JSON.
@@ -61,54 +66,67 @@ def export(
         The folder.
 
     Raises:
-        FileExistsError: If the folder exists and is not to be replaced.
+        FileExistsError: If the folder exists and is not to be replaced, also
+            if it has just appeared.
+        SavedOptimizerError: If the rule cannot be loaded again as it is.
     """
     target = pathlib.Path(path).expanduser()
+    place = siblings.absolute(target)
+    siblings.sweep(place.parent, place.name)
     check_target(target, overwrite)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = pathlib.Path(
-        tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent)
-    )
-    try:
-        temporary.chmod(0o755)
-        if not rule.trainable_variables:
-            raise ValueError(
-                f"Only learned rules are exported; received {rule.config()}."
-            )
-        rule.save(temporary)
-        metadata_lib.write(temporary, {"rule": rule.config(), **metadata})
-        _replace(temporary, target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    _check_weights(rule)
+    with folders.temporary(place) as folder:
+        rule.save(folder)
+        values = {**metadata, "rule": rule.config()}
+        metadata_lib.write(folder, {"rule": {}, **values})
+        verification.check(rule, folder)
+        folders.replace_folder(folder, place, overwrite, _is_replaceable)
     return target
 
 
 def load(
-    path: str | os.PathLike, parameter_names: Sequence[str] = ()
+    path: str | os.PathLike, parameter_names: Sequence[str] | None = None
 ) -> base.UpdateRule:
     """Loads a rule that gives the same updates as the one exported.
 
+    It is rebuilt from its configuration and its numbers; no program in the
+    folder is run.
+
     Args:
         path: A name or a path, see `l2l_tf.saving.metadata.find`.
-        parameter_names: Names of the optimizee's parameters; only a routed
-            rule needs them.
+        parameter_names: Names of the optimizee's parameters, to which the
+            rule is bound; only a routed rule needs that, before its first use.
 
     Returns:
         The rule.
 
     Raises:
         SavedOptimizerError: If it is missing, damaged or not to be trusted.
+        ValueError: If the names do not suit the rule.
     """
+    rule, _ = load_with_metadata(path)
+    return rule if parameter_names is None else rule.bind(parameter_names)
+
+
+def load_with_metadata(
+    path: str | os.PathLike,
+) -> tuple[base.UpdateRule, dict[str, Any]]:
+    """Loads a rule and the metadata that belong to it; see `load`."""
     folder = metadata_lib.find(path)
-    config = metadata_lib.read(folder)["rule"]
-    rule = registry.make_rule(config, parameter_names or None)
-    try:
-        for model in folder.rglob("saved_model.pb"):
-            graph_check.check(model.parent)
-        rule.restore(folder)
-    except ValueError as error:
-        raise metadata_lib.SavedOptimizerError(str(error)) from error
-    return rule
+    return metadata_lib.consistently(loading.load_once, folder)
+
+
+def _check_weights(rule: base.UpdateRule) -> None:
+    if not rule.trainable_variables:
+        raise ValueError(
+            f"Only learned rules are exported; received {rule.config()}."
+        )
+    for variable in rule.trainable_variables:
+        if not np.all(np.isfinite(np.asarray(variable, np.float64))):
+            raise metadata_lib.SavedOptimizerError(
+                f"Rules are exported if their weights are finite; received "
+                f"{variable.name} with numbers that are not."
+            )
 
 
 def _is_replaceable(target: pathlib.Path) -> bool:
@@ -116,16 +134,3 @@ def _is_replaceable(target: pathlib.Path) -> bool:
     return target.is_dir() and (
         (target / metadata_lib.METADATA).is_file() or not any(target.iterdir())
     )
-
-
-def _replace(source: pathlib.Path, target: pathlib.Path) -> None:
-    """Puts a folder in another's place; the old one is gone last."""
-    if not target.exists():
-        os.rename(source, target)
-        return
-    old = pathlib.Path(
-        tempfile.mkdtemp(prefix=f".{target.name}-old-", dir=target.parent)
-    )
-    os.rename(target, old / target.name)
-    os.rename(source, target)
-    shutil.rmtree(old)

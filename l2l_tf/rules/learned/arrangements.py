@@ -46,6 +46,10 @@ class Arrangement(abc.ABC):
             ValueError: If the shape does not fit.
         """
 
+    @abc.abstractmethod
+    def example_shape(self) -> list[int]:
+        """Returns the shape of a parameter that makes a few columns."""
+
     def num_columns(self, shape: Sequence[int]) -> int:
         """Returns how many columns a parameter of a fitting shape makes."""
         shape = tuple(shape)
@@ -71,6 +75,10 @@ class Coordinates(Arrangement):
         """See base class; every shape fits."""
         del shape
 
+    def example_shape(self) -> list[int]:
+        """See base class."""
+        return [3, 4]
+
 
 class Kernels(Arrangement):
     """One column for each pair of input and output channel: a k x k kernel."""
@@ -94,6 +102,10 @@ class Kernels(Arrangement):
                 "takes parameters of shape [*kernel_shape, in, out]; received "
                 f"one of shape {shape}. Route other parameters to another rule."
             )
+
+    def example_shape(self) -> list[int]:
+        """See base class."""
+        return [*self.kernel_shape, 2, 3]
 
     def config(self) -> dict[str, Any]:
         """See base class."""
@@ -119,6 +131,10 @@ class Vectors(Arrangement):
                 f"A vectorwise rule of size {self.rows} takes parameters of "
                 f"shape [..., {self.rows}]; received one of shape {shape}."
             )
+
+    def example_shape(self) -> list[int]:
+        """See base class."""
+        return [5, self.rows]
 
     def from_columns(
         self, columns: tf.Tensor, shape: Sequence[int]

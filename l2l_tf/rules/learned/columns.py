@@ -184,6 +184,10 @@ class ColumnwiseRule(base.UpdateRule):
         if self.independent_columns:
             claims.check_columns(self)
 
+    def example_params(self) -> list[tf.Tensor]:
+        """See base class."""
+        return [tf.zeros(self.arrangement.example_shape())]
+
     def functions(self) -> Mapping[str, Callable[..., Any]]:
         """See base class.
 
