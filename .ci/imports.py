@@ -18,8 +18,6 @@ SCRIPT_FOLDERS = ("benchmarks", "scripts", "tests")
 
 FOLDERS = ("l2l_tf", *SCRIPT_FOLDERS)
 
-_IMPORTERS = ("import_module", "importorskip", "__import__", "resolve_name")
-
 
 class Import(NamedTuple):
     """A dotted name, and the line that imports it."""
@@ -42,7 +40,7 @@ def imports(root: Path, path: Path) -> Iterator[Import]:
                 for alias in aliases:
                     yield Import(f"{origin}.{alias.name}", node.lineno)
             case ast.Call(args=[ast.Constant(value=str(name)), *_]):
-                if _called(node) in _IMPORTERS:
+                if _called(node) in ("import_module", "importorskip"):
                     name = _absolute(path, name.partition(":")[0])
                     yield Import(name, node.lineno)
     if imports_lazily:

@@ -1,7 +1,8 @@
-"""Checks that an installed package has its modules and trained optimizers."""
+"""An installed package has its modules, recipes and trained optimizers."""
 
 from __future__ import annotations
 
+import runpy
 import shutil
 import subprocess
 import sys
@@ -15,14 +16,17 @@ pytest.importorskip("setuptools", minversion="77")
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ("l2l_tf", "saved_optimizers")
+ROOMS = runpy.run_path(str(ROOT / ".ci" / "rooms.py"))
 
 
 def files(folder: Path) -> set[str]:
-    """Returns the files in a folder, save those that Python leaves there."""
+    """Returns the files in a folder, save those of Python's and Bazel's own."""
     return {
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
+        if path.is_file()
+        and "__pycache__" not in path.parts
+        and path.name != "BUILD"
     }
 
 
@@ -61,3 +65,5 @@ def test_wheel_is_complete(sdist: Path, tmp_path: Path):
         for file in files(ROOT / "saved_optimizers")
     }
     assert packaged == modules | optimizers
+    for room in ROOMS["ORDER"]:
+        assert f"l2l_tf/{room}/__init__.py" in packaged

@@ -1,30 +1,19 @@
 """The README's code runs as it stands, and its commands use real flags."""
 
-import pathlib
 import re
-import shlex
 import subprocess
 import sys
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-README = (ROOT / "README.md").read_text()
+from tests.repository import markdown
+
+README = (markdown.ROOT / "README.md").read_text()
+PROGRAMS = [b for b in markdown.blocks(README, "python") if "import" in b]
+COMMANDS = markdown.python_commands(README)
 
 
-def _blocks(language):
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.M | re.S)
-
-
-def _commands():
-    text = "\n".join(_blocks("sh")).replace("\\\n", " ")
-    lines = [shlex.split(line, comments=True) for line in text.splitlines()]
-    return [line for line in lines if line and line[0] == "python"]
-
-
-PROGRAMS = [block for block in _blocks("python") if "import" in block]
-
-
+@pytest.mark.slow
 @pytest.mark.parametrize("index", range(len(PROGRAMS)))
 def test_program_runs(index, tmp_path):
     # The same program, with fewer epochs of meta-training.
@@ -35,32 +24,30 @@ def test_program_runs(index, tmp_path):
         capture_output=True,
         text=True,
         cwd=tmp_path,
-        env={"PYTHONPATH": str(ROOT), "PATH": "", "HOME": str(tmp_path)},
+        env={
+            "PYTHONPATH": str(markdown.ROOT),
+            "PATH": "",
+            "HOME": str(tmp_path),
+        },
     )
     assert done.returncode == 0, done.stderr[-2000:]
 
 
 def test_there_are_programs_and_commands():
-    assert len(PROGRAMS) == 2 and len(_commands()) >= 3
+    assert len(PROGRAMS) == 2 and len(COMMANDS) >= 3
+    assert all(len(words) > 2 for words in COMMANDS)
 
 
-@pytest.mark.parametrize("command", _commands(), ids=" ".join)
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_command_uses_flags_that_exist(command):
-    source = (ROOT / command[1]).read_text()
-    known = re.findall(r'flags\.DEFINE_\w+\(\s*"(\w+)"', source)
-    used = [flag.lstrip("-").partition("=")[0] for flag in command[2:]]
-    assert used and set(used) <= set(known)
+    markdown.assert_command_is_accepted(command)
 
 
-TARGETS = re.findall(r"(?:^|`)make ([a-z-]+)", README, re.M)
-
-
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", markdown.make_targets(README))
 def test_make_target_exists(target):
-    makefile = (ROOT / "Makefile").read_text()
-    assert re.search(rf"^{target}:", makefile, re.M)
+    markdown.assert_target_exists(target)
 
 
 def test_linked_files_exist():
     for link in re.findall(r"\]\((?!http)([^)#]+)\)", README):
-        assert (ROOT / link).is_file(), link
+        assert (markdown.ROOT / link).is_file(), link

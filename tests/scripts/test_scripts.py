@@ -1,7 +1,7 @@
 """Tests of the scripts, as a user runs them.
 
-Most run in the process of the tests, by the fixture `run_script`; what depends
-on the process (a start from nothing, a quiet standard error) in their own.
+Most run in the process of the tests, what depends on it (a start from
+nothing, a quiet standard error) in one of its own.
 """
 
 import json
@@ -13,8 +13,13 @@ import sys
 
 import pytest
 
+from tests import in_process
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SMALL = ["--problem_options=num_functions=2,num_dims=2", "--num_steps=4"]
+
+
+_run = in_process.run_script
 
 
 def _start(script, *flags, cwd=None):
@@ -85,7 +90,9 @@ def test_help_explains_every_flag(script):
     ],
 )
 def test_process_ends_with_one_line(script, flag, words, tmp_path):
-    _assert_refused(_start(script, flag, cwd=tmp_path), *words)
+    done = _start(script, flag, cwd=tmp_path)
+    _assert_refused(done, *words)
+    assert _run(script, flag, cwd=tmp_path).stderr == done.stderr
     assert not list(tmp_path.iterdir())
 
 
@@ -132,20 +139,18 @@ def test_train_writes_what_the_flags_say(trained):
         (["--rule_options=rule=vectorwise,size=7"], ["size 7", "()"]),
     ],
 )
-def test_train_refuses_bad_flags_in_one_line(
-    run_script, flags, words, tmp_path
-):
-    _assert_refused(run_script("train", *flags, cwd=tmp_path), *words)
+def test_train_refuses_bad_flags_in_one_line(flags, words, tmp_path):
+    _assert_refused(_run("train", *flags, cwd=tmp_path), *words)
     assert not list(tmp_path.iterdir())
 
 
-def test_train_refuses_a_save_path_that_exists(run_script, trained):
-    done = run_script("train", f"--save_path={trained}")
+def test_train_refuses_a_save_path_that_exists(trained):
+    done = _run("train", f"--save_path={trained}")
     _assert_refused(done, str(trained), "--resume", "--overwrite")
 
 
-def test_train_says_at_once_that_data_are_missing(run_script, tmp_path):
-    done = run_script(
+def test_train_says_at_once_that_data_are_missing(tmp_path):
+    done = _run(
         "train", "--problem=mnist", f"--data_dir={tmp_path}", cwd=tmp_path
     )
     if done.returncode:
@@ -221,8 +226,8 @@ def test_evaluate_prints_a_table_and_writes_json_and_plot(trained, tmp_path):
     assert (tmp_path / "out" / "plot.png").read_bytes()[1:4] == b"PNG"
 
 
-def test_evaluate_takes_a_hand_designed_optimizer_with_a_rate(run_script):
-    done = run_script(
+def test_evaluate_takes_a_hand_designed_optimizer_with_a_rate():
+    done = _run(
         "evaluate",
         "--problem=simple",
         "--optimizer=Momentum",
@@ -249,13 +254,13 @@ def test_evaluate_takes_a_hand_designed_optimizer_with_a_rate(run_script):
         (["--optimizer=adam", "--json_path=/"], ["json_path", "folder"]),
     ],
 )
-def test_evaluate_refuses_bad_flags_in_one_line(run_script, flags, words):
-    _assert_refused(run_script("evaluate", *flags), *words)
+def test_evaluate_refuses_bad_flags_in_one_line(flags, words):
+    _assert_refused(_run("evaluate", *flags), *words)
 
 
-def test_export_writes_the_same_optimizer(run_script, trained, tmp_path):
+def test_export_writes_the_same_optimizer(trained, tmp_path):
     path = tmp_path / "exported"
-    done = run_script(
+    done = _run(
         "export", f"--save_path={trained}", f"--path={path}", "--test_epochs=1"
     )
     assert done.returncode == 0, done.stderr
@@ -264,19 +269,17 @@ def test_export_writes_the_same_optimizer(run_script, trained, tmp_path):
     assert ours["rule"] == theirs["rule"]
     assert ours["command"] == theirs["command"]
     assert ours["test"]["optimizers"]["adam"]["learning_rate"] > 0
-    again = run_script("export", f"--save_path={trained}", f"--path={path}")
+    again = _run("export", f"--save_path={trained}", f"--path={path}")
     _assert_refused(again, str(path), "exists")
 
 
-def test_export_refuses_what_is_no_experiment(run_script, tmp_path):
-    _assert_refused(run_script("export", "--path=x"), "--save_path")
-    done = run_script(
-        "export", f"--save_path={tmp_path}", "--path=x", cwd=tmp_path
-    )
+def test_export_refuses_what_is_no_experiment(tmp_path):
+    _assert_refused(_run("export", "--path=x"), "--save_path")
+    done = _run("export", f"--save_path={tmp_path}", "--path=x", cwd=tmp_path)
     _assert_refused(done, str(tmp_path), "no experiment")
 
 
-def test_search_tries_rates_and_continues(run_script, tmp_path):
+def test_search_tries_rates_and_continues(tmp_path):
     flags = [
         "--problem=quadratic",
         *SMALL,
@@ -286,24 +289,22 @@ def test_search_tries_rates_and_continues(run_script, tmp_path):
         "--evaluation_epochs=1",
         f"--save_path={tmp_path / 'search'}",
     ]
-    first = run_script("search", *flags, "--num_trials=1")
+    first = _run("search", *flags, "--num_trials=1")
     assert first.returncode == 0, first.stderr
-    second = run_script("search", *flags, "--num_trials=2")
+    second = _run("search", *flags, "--num_trials=2")
     assert second.returncode == 0, second.stderr
     assert second.stdout.count("Trained 2 epochs") == 1
     assert "Best: rate" in second.stdout
     _assert_refused(
-        run_script("search", *flags, "--num_trials=2", "--unroll_length=4"),
+        _run("search", *flags, "--num_trials=2", "--unroll_length=4"),
         "another search",
     )
-    _assert_refused(
-        run_script("search", *flags, "--resume"), "--resume", "train.py"
-    )
+    _assert_refused(_run("search", *flags, "--resume"), "--resume", "train.py")
 
 
-def test_reproduce_refuses_figures_that_there_are_not(run_script, tmp_path):
+def test_reproduce_refuses_figures_that_there_are_not(tmp_path):
     _assert_refused(
-        run_script("reproduce", "--figure=cifar", f"--output_dir={tmp_path}"),
+        _run("reproduce", "--figure=cifar", f"--output_dir={tmp_path}"),
         "cifar",
         "quadratic",
         "all",
