@@ -10,6 +10,7 @@ _EXPORTS = {
     "LearnedOptimizer": "l2l_tf.keras_optimizers.learned_optimizer",
     "LearnedOptimizerMonitor": "l2l_tf.keras_optimizers.monitor",
     "from_keras": "l2l_tf.problems.keras_model",
+    "from_sonnet": "l2l_tf.problems.sonnet_model",
     "make_problem": "l2l_tf.problems.registry",
     "make_rule": "l2l_tf.rules.registry",
     "meta_train": "l2l_tf.meta_training.experiment",

@@ -204,7 +204,8 @@ def build_problem(
     """Builds the problem that `--problem` and its options describe.
 
     Args:
-        name: The problem's name.
+        name: The problem's name. A `package.module:function` is imported,
+            from the working directory too, if `--problem` is what names it.
         options: Its options, parsed or as text.
         data_dir: Folder of data sets, for problems that need any.
 
@@ -225,7 +226,18 @@ def build_problem(
             "The split is not an option of a problem; received "
             f"split={parsed['split']!r} in --problem_options."
         )
-    return checked(registry.make_problem, name, **parsed)
+    if not registry.is_import(name):
+        return checked(registry.make_problem, name, **parsed)
+    # What a folder's files say is not run: they may be somebody else's.
+    if "problem" not in flags.FLAGS or flags.FLAGS.problem != name:
+        raise UsageError(
+            f"The problem {name!r} is code of your own, which is imported "
+            f"only where you say so: pass --problem={name} again."
+        )
+    # As Python does for scripts of the working directory.
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    return checked(registry.import_problem, name, **parsed)
 
 
 def check_output(*names: str) -> None:

@@ -2,6 +2,7 @@
 
 python scripts/evaluate.py --problem=quadratic --path=quadratic
 python scripts/evaluate.py --problem=mnist --path=mnist --compare=all
+python scripts/evaluate.py --problem=my_module:make_problem --optimizer=adam
 """
 
 from __future__ import annotations
@@ -14,7 +15,13 @@ from absl import flags
 
 FLAGS = flags.FLAGS
 
-flags.DEFINE_string("problem", "simple", "The problem; as for train.py.")
+flags.DEFINE_string(
+    "problem",
+    "simple",
+    "The problem; as for train.py, or package.module:function for one of your "
+    "own, imported from the working directory or from what is installed: the "
+    "function takes split and the options, and returns a problem.",
+)
 flags.DEFINE_string(
     "problem_options", "", "Options of the problem; as for train.py."
 )
@@ -134,7 +141,7 @@ def main(argv: list[str]) -> None:
     print(comparison.table(results))
     first = next(iter(results["optimizers"].values()))
     final = first["final"]
-    # Zero is a perfect result, and what is no number a failed one.
+    # Zero is a perfect result, and NaN a failed run.
     log_error = -math.inf if final == 0 else math.log10(final)
     print(f"Log Mean Final Error: {log_error:.2f}")
     print(f"Seconds: {time.perf_counter() - began:.1f}")

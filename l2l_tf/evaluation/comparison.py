@@ -47,8 +47,9 @@ def compare(
 
     Returns:
         What can be written as JSON: `problem`, `split`, `num_steps`,
-        `num_runs`, `seed` and, for each optimizer by name, whether it is a
-        `learned` one and `l2l_tf.evaluation.learning_curves.summarize`.
+        `num_runs`, `seed` and `optimizers`: for each optimizer by name, whether
+        it is a `learned` one, and what
+        `l2l_tf.evaluation.learning_curves.summarize` says of it.
     """
     results: dict[str, Any] = {}
     for name, rule in (learned or {}).items():
@@ -57,11 +58,12 @@ def compare(
             problem.with_split(split),
             num_steps,
             jit_compile,
+            keep_metrics=True,
         )
-        curves = recorder.curves(seed, num_runs)
+        recording = recorder.record(seed, num_runs)
         results[name] = {
             "learned": True,
-            **evaluation.summarize(curves, None),
+            **evaluation.summarize(recording.losses, None, recording.metrics),
         }
     for name in baselines:
         baseline = rate_search.Baseline(name, problem, num_steps)
@@ -79,10 +81,10 @@ def compare(
                     rate_search.GRID[0],
                     rate_search.GRID[-1],
                 )
-        curves = baseline.curves(split, seed, num_runs, rate)
+        recording = baseline.record(split, seed, num_runs, rate)
         results[name] = {
             "learned": False,
-            **evaluation.summarize(curves, rate),
+            **evaluation.summarize(recording.losses, rate, recording.metrics),
         }
     return {
         "problem": problem.name,
@@ -101,14 +103,25 @@ def table(comparison: Mapping[str, Any]) -> str:
         comparison: What `compare` returned.
 
     Returns:
-        Lines of text, the best final loss first.
+        Lines of text: what was run, then a line for each optimizer, the least
+        final loss first. Losses are means over runs at a fifth of the steps
+        and at the last one, with its standard error, and over all steps;
+        metrics are means at the last step.
     """
     optimizers = comparison["optimizers"]
     last = comparison["num_steps"]
     fifth = last // 5
+    metrics = list(
+        dict.fromkeys(
+            name for found in optimizers.values() for name in found["metrics"]
+        )
+    )
     lines = [
+        f"{comparison['problem']}, {comparison['split']} split, "
+        f"{comparison['num_runs']} runs of {last} steps",
         f"{'optimizer':<10} {'rate':>8} {f'step {fifth}':>10} "
         f"{f'step {last}':>10} {'+-':>9} {'mean':>10}"
+        + "".join(f" {name:>{_width(name)}}" for name in metrics),
     ]
     for name in sorted(optimizers, key=lambda n: _order(optimizers[n])):
         result = optimizers[name]
@@ -117,8 +130,16 @@ def table(comparison: Mapping[str, Any]) -> str:
             f"{name:<10} {'' if rate is None else f'{rate:.3g}':>8} "
             f"{result['mean'][fifth]:>10.4g} {result['final']:>10.4g} "
             f"{result['final_sem']:>9.2g} {result['mean_over_steps']:>10.4g}"
+            + "".join(
+                f" {result['metrics'][metric]['final']:>{_width(metric)}.4g}"
+                for metric in metrics
+            )
         )
     return "\n".join(lines)
+
+
+def _width(metric: str) -> int:
+    return max(len(metric), 10)
 
 
 def _order(result: Mapping[str, Any]) -> float:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -18,6 +18,23 @@ from l2l_tf.rules import base as rules
 
 _CHUNK = 50
 """Updates that XLA makes in one call."""
+
+
+class Recording(NamedTuple):
+    """What runs of a rule have given.
+
+    Attributes:
+        losses: f(theta_0), ..., f(theta_T), shape [curves, T + 1]: one curve
+            for each run and each of its independent functions.
+        metrics: The problem's metrics by name, shape [curves, T + 1]; empty
+            unless they were asked for.
+        params: For each parameter the values theta_T of all runs, shape
+            [runs, ...]; an empty list unless they were asked for.
+    """
+
+    losses: np.ndarray
+    metrics: dict[str, np.ndarray]
+    params: list[np.ndarray]
 
 
 class Recorder:
@@ -34,6 +51,7 @@ class Recorder:
         problem: problems.Problem,
         num_steps: int,
         jit_compile: bool = False,
+        keep_metrics: bool = False,
     ):
         """Prepares the runs.
 
@@ -43,21 +61,27 @@ class Recorder:
             problem: The problem, on the split to be evaluated.
             num_steps: Updates per run, T.
             jit_compile: Whether XLA compiles them, which pays for learned
-                rules.
+                rules; see `l2l_tf.meta_gradients.unroll.unroll`.
+            keep_metrics: Whether to record the problem's metrics.
         """
 
         def start(seed, learning_rate):
             return unroll_lib.start(make_rule(learning_rate), problem, seed)
 
         def advance(num_steps, run, learning_rate):
-            losses, run, _ = unroll_lib.unroll(
+            trajectory = unroll_lib.unroll(
                 make_rule(learning_rate),
                 problem,
                 run,
                 num_steps,
                 jit_compile=jit_compile,
+                keep_metrics=keep_metrics,
             )
-            return tf.reshape(losses, [num_steps + 1, -1]), run
+            curves = tf.nest.map_structure(
+                lambda values: tf.reshape(values, [num_steps + 1, -1]),
+                (trajectory.losses, trajectory.metrics),
+            )
+            return curves, trajectory.run
 
         self._split = problem.split
         self._jit_compile = jit_compile
@@ -83,38 +107,64 @@ class Recorder:
         }
         self._advances = [advances[size] for size in sizes]
 
-    def curves(
-        self, seed: int, num_runs: int, learning_rate: float = 1.0
-    ) -> np.ndarray:
+    def record(
+        self,
+        seed: int,
+        num_runs: int,
+        learning_rate: float = 1.0,
+        keep_params: bool = False,
+    ) -> Recording:
         """Records fresh runs.
 
         Args:
             seed: The experiment's seed.
             num_runs: Number of runs; run i is the same for every rule.
             learning_rate: What `make_rule` gets.
+            keep_params: Whether to return the parameters that runs end with.
 
         Returns:
-            Losses f(theta_0), ..., f(theta_T), shape [curves, T + 1]: one
-            curve for each run and each of its independent functions.
+            Learning curves and what else was asked for.
         """
         rate = tf.constant(learning_rate, tf.float32)
-        losses = [
-            self._record(randomness.run_seed(seed, self._split, index), rate)
-            for index in range(num_runs)
-        ]
-        return np.concatenate(losses, axis=1).T
+        curves, params = [], []
+        for index in range(num_runs):
+            run_seed = randomness.run_seed(seed, self._split, index)
+            curve, last = self._run(run_seed, rate)
+            curves.append(curve)
+            if keep_params:
+                params.append([value.numpy() for value in last])
+        losses, metrics = tf.nest.map_structure(
+            lambda *runs: np.concatenate(runs, axis=1).T, *curves
+        )
+        values = [np.stack(runs) for runs in zip(*params, strict=True)]
+        return Recording(losses, metrics, values)
 
-    def _record(self, seed: tf.Tensor, rate: tf.Tensor) -> np.ndarray:
-        run, losses = self._start(seed, rate), []
+    def curves(
+        self, seed: int, num_runs: int, learning_rate: float = 1.0
+    ) -> np.ndarray:
+        """Records the losses alone, see `record`."""
+        return self.record(seed, num_runs, learning_rate).losses
+
+    def _run(
+        self, seed: tf.Tensor, rate: tf.Tensor
+    ) -> tuple[Any, list[tf.Tensor]]:
+        """Returns losses and metrics of one run, and its last parameters."""
+        run, parts = self._start(seed, rate), []
         for advance in self._advances:
             with compilation.explained(self._jit_compile):
                 part, run = advance(run, rate)
-            # The next chunk begins with the loss that this one ends with.
-            losses.append(part[:-1])
-        return np.concatenate([*losses, part[-1:]])
+            parts.append(part)
+        # A chunk begins with the evaluation that the one before ends with.
+        curves = tf.nest.map_structure(
+            lambda *chunks: np.concatenate(
+                [*(chunk[:-1] for chunk in chunks), chunks[-1][-1:]]
+            ),
+            *parts,
+        )
+        return curves, run.params
 
 
-def late_loss(curves: np.ndarray) -> float:
+def mean_of_last_tenth(curves: np.ndarray) -> float:
     """Returns the mean loss over the last tenth of the steps.
 
     It stands for the final loss where runs are compared, with less of the
@@ -131,34 +181,49 @@ def late_loss(curves: np.ndarray) -> float:
 
 
 def summarize(
-    curves: np.ndarray, learning_rate: float | None
+    curves: np.ndarray,
+    learning_rate: float | None,
+    metrics: Mapping[str, np.ndarray] | None = None,
 ) -> dict[str, Any]:
     """Describes learning curves by numbers that JSON can hold.
 
     Args:
-        curves: Shape [curves, T + 1].
+        curves: Losses, shape [curves, T + 1].
         learning_rate: The rate of a hand-designed rule.
+        metrics: What else was recorded, by name, of that shape.
 
     Returns:
         `mean` and `std` over curves for each step 0, ..., T; `final`, the
-        mean of f(theta_T), and its standard error `final_sem`, which is no
-        number for a single curve; `last_tenth`, the mean over the last tenth
-        of the steps, and `last_tenth_sem`; `mean_over_steps`.
+        mean of f(theta_T), and its standard error `final_sem`, which is NaN
+        for a single curve; `last_tenth`, the mean over the last tenth of the
+        steps, and `last_tenth_sem`; `mean_over_steps`; and `metrics`, which
+        holds `mean`, `final`, `final_sem`, `last_tenth` and `last_tenth_sem`
+        for each metric.
     """
-    final = curves[:, -1]
-    last_tenth = np.mean(_tail(curves), axis=1)
     # A curve that overflows has no mean: that is a result, not an error.
     with np.errstate(over="ignore", invalid="ignore"):
         return {
             "learning_rate": learning_rate,
-            "mean": np.mean(curves, axis=0).tolist(),
+            **_describe(curves),
             "std": np.std(curves, axis=0).tolist(),
-            "final": float(np.mean(final)),
-            "final_sem": _standard_error(final),
-            "last_tenth": float(np.mean(last_tenth)),
-            "last_tenth_sem": _standard_error(last_tenth),
             "mean_over_steps": float(np.mean(curves)),
+            "metrics": {
+                name: _describe(values)
+                for name, values in (metrics or {}).items()
+            },
         }
+
+
+def _describe(curves: np.ndarray) -> dict[str, Any]:
+    final = curves[:, -1]
+    last_tenth = np.mean(_tail(curves), axis=1)
+    return {
+        "mean": np.mean(curves, axis=0).tolist(),
+        "final": float(np.mean(final)),
+        "final_sem": _standard_error(final),
+        "last_tenth": float(np.mean(last_tenth)),
+        "last_tenth_sem": _standard_error(last_tenth),
+    }
 
 
 def _tail(curves: np.ndarray) -> np.ndarray:

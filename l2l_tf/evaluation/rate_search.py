@@ -68,22 +68,27 @@ class Baseline:
         self.name = name
         self._problem = problem
         self._num_steps = num_steps
-        self._recorders: dict[str, evaluation.Recorder] = {}
+        self._recorders: dict[tuple[str, bool], evaluation.Recorder] = {}
+
+    def record(
+        self, split: str, seed: int, num_runs: int, learning_rate: float
+    ) -> evaluation.Recording:
+        """Records runs with metrics, see `evaluation.Recorder.record`."""
+        recorder = self._recorder(split, keep_metrics=True)
+        return recorder.record(seed, num_runs, learning_rate)
 
     def curves(
         self, split: str, seed: int, num_runs: int, learning_rate: float
     ) -> np.ndarray:
         """Records learning curves, see `evaluation.Recorder.curves`."""
-        if split not in self._recorders:
-            self._recorders[split] = evaluation.Recorder(
-                registry.RULES.get(self.name),
-                self._problem.with_split(split),
-                self._num_steps,
-            )
-        return self._recorders[split].curves(seed, num_runs, learning_rate)
+        recorder = self._recorder(split, keep_metrics=False)
+        return recorder.curves(seed, num_runs, learning_rate)
 
     def search_learning_rate(self, seed: int, num_runs: int) -> Search:
-        """Finds the rate of the least late loss on validation draws.
+        """Finds the best rate on validation draws.
+
+        The best is that of the least mean loss over the last tenth of the
+        steps.
 
         Source: Andrychowicz et al. 2016, section 3.
 
@@ -97,6 +102,17 @@ class Baseline:
 
         def objective(rate: float) -> float:
             curves = self.curves("validation", seed, num_runs, rate)
-            return evaluation.late_loss(curves)
+            return evaluation.mean_of_last_tenth(curves)
 
         return search(objective)
+
+    def _recorder(self, split: str, keep_metrics: bool) -> evaluation.Recorder:
+        key = split, keep_metrics
+        if key not in self._recorders:
+            self._recorders[key] = evaluation.Recorder(
+                registry.RULES.get(self.name),
+                self._problem.with_split(split),
+                self._num_steps,
+                keep_metrics=keep_metrics,
+            )
+        return self._recorders[key]

@@ -94,7 +94,7 @@ class Replay(base.Estimator):
         step_weights = tf.cast(self._step_weights, tf.float64)
         gradients = self._rule.replay(
             [gradient[:-1] for gradient in trajectory.gradients],
-            getattr(trajectory, "records", ()),
+            trajectory.records,
             run.rule_state,
             [
                 cotangents(gradient, step_weights / num_functions)

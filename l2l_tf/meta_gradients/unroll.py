@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from l2l_tf.core import compilation
 from l2l_tf.core import randomness
+from l2l_tf.meta_gradients import loop as loop_lib
 from l2l_tf.problems import base as problems
 from l2l_tf.rules import base as rules
 
@@ -68,11 +70,17 @@ class Trajectory(NamedTuple):
         gradients: The optimizee's gradients at theta_0, ..., theta_T, for
             each parameter a tensor of shape [num_steps + 1, ...]; an empty
             list unless they were asked for.
+        records: What the rule recorded beside them for its replay, a nest of
+            tensors of shape [num_steps, ...]; `()` if it recorded nothing.
+        metrics: What else was measured at theta_0, ..., theta_T, by name,
+            shape [num_steps + 1, ...]; empty unless it was asked for.
     """
 
     losses: tf.Tensor
     run: Run
     gradients: list[tf.Tensor]
+    records: problems.Nest
+    metrics: dict[str, tf.Tensor]
 
 
 def unroll(
@@ -83,6 +91,7 @@ def unroll(
     second_derivatives: bool = False,
     keep_gradients: bool = False,
     jit_compile: bool = False,
+    keep_metrics: bool = False,
 ) -> Trajectory:
     """Makes a number of updates, and records the loss before each.
 
@@ -103,134 +112,77 @@ def unroll(
             gradients on earlier updates is differentiated. If not, as in the
             paper, gradients and the model's state pass through
             `tf.stop_gradient`.
-        keep_gradients: Whether to return the optimizee's gradients.
-        jit_compile: Whether XLA compiles the loop. All its minibatches are
-            then drawn beforehand, since XLA draws other random numbers.
+        keep_gradients: Whether to return the optimizee's gradients and the
+            rule's records.
+        jit_compile: Whether XLA compiles the loop, or the rule alone where
+            the optimizee is faster without, see
+            `l2l_tf.core.compilation.favours_xla`. All minibatches of a loop
+            that XLA compiles are drawn beforehand, since XLA draws other
+            random numbers.
+        keep_metrics: Whether to return the problem's metrics.
 
     Returns:
-        Losses, where the run stands afterwards, and gradients.
+        Losses, where the run stands afterwards, and what else was asked for.
     """
 
     def draw(step):
         stream = randomness.stream(run.seed, "batch")
         return problem.sample_batch(run.task, randomness.fold_in(stream, step))
 
-    options = rule, problem, num_steps, second_derivatives, keep_gradients
-    if jit_compile:
-        steps = run.step + tf.range(num_steps + 1)
-        batches = _map(draw, steps)
-        loop = tf.function(
-            lambda run, batches: _loop(
-                *options,
-                run,
-                lambda index: tf.nest.map_structure(
-                    lambda stacked: stacked[index], batches
-                ),
-            ),
-            jit_compile=True,
-        )
-        losses, changes, gradients = loop(run, batches)
-    else:
-        losses, changes, gradients = _loop(
-            *options, run, lambda index: draw(run.step + index)
-        )
-    run = run._replace(step=run.step + num_steps, **changes)
-    return Trajectory(losses, run, gradients)
-
-
-def _loop(
-    rule: rules.UpdateRule,
-    problem: problems.Problem,
-    num_steps: int,
-    second_derivatives: bool,
-    keep_gradients: bool,
-    run: Run,
-    batch_at: Callable[[tf.Tensor], problems.Nest],
-) -> tuple[tf.Tensor, dict[str, problems.Nest], list[tf.Tensor]]:
-    """Returns losses, what the loop changed in the run, and gradients."""
-    freeze = tf.identity if second_derivatives else tf.stop_gradient
-
-    def evaluate(params, model_state, index):
-        return problem.stateful_loss(
-            params, model_state, run.task, batch_at(index)
-        )
-
-    def differentiate(params, model_state, index):
-        with tf.GradientTape() as tape:
-            tape.watch(params)
-            loss, model_state = evaluate(params, model_state, index)
-        # The sum over independent functions, hence each its own gradient.
-        gradients = tape.gradient(
-            loss, params, unconnected_gradients=tf.UnconnectedGradients.ZERO
-        )
-        return (
-            loss,
-            tf.nest.map_structure(freeze, gradients),
-            tf.nest.map_structure(freeze, model_state),
-        )
-
-    def write(arrays, index, tensors):
-        return [
-            array.write(index, tensor)
-            for array, tensor in zip(arrays, tensors, strict=True)
-        ]
-
-    def body(index, losses, kept, params, rule_state, model_state):
-        loss, gradients, model_state = differentiate(params, model_state, index)
-        updates, rule_state = rule(gradients, rule_state)
-        params = [p + u for p, u in zip(params, updates, strict=True)]
-        losses = losses.write(index, loss)
-        if keep_gradients:
-            kept = write(kept, index, gradients)
-        return index + 1, losses, kept, params, rule_state, model_state
-
-    def array(like):
-        return tf.TensorArray(
-            like.dtype, num_steps + 1, element_shape=like.shape
-        )
-
-    loss_spec, _ = _signature(evaluate, run.params, run.model_state, run.step)
-    losses = array(loss_spec)
-    kept = [array(param) for param in run.params] if keep_gradients else []
-    _, losses, kept, params, rule_state, model_state = tf.while_loop(
-        lambda index, *_: index < num_steps,
-        body,
-        (0, losses, kept, run.params, run.rule_state, run.model_state),
-        maximum_iterations=num_steps,
+    batch = loop_lib.specs(loop_lib.trace(draw, run.step).structured_outputs)
+    evaluation = loop_lib.trace(
+        problem.loss, run.params, run.model_state, run.task, batch, run.seed
     )
-    # The next unroll begins with this same evaluation and advances the
-    # model's state by it; here it only measures.
-    if keep_gradients:
-        last, gradients, _ = differentiate(params, model_state, num_steps)
-        kept = write(kept, num_steps, gradients)
+    compiles_all = jit_compile and compilation.favours_xla(evaluation.graph)
+    advance = rule.record if keep_gradients else _without_record(rule)
+    if jit_compile and not compiles_all:
+        advance = tf.function(advance, jit_compile=True)
+    loop = loop_lib.Loop(
+        advance,
+        num_steps,
+        second_derivatives,
+        keep_gradients,
+        keep_metrics,
+        loop_lib.specs(evaluation.structured_outputs),
+    )
+
+    def go(run, batch_at):
+        def evaluate(params, model_state, index):
+            stream = randomness.stream(run.seed, "loss")
+            seed = randomness.fold_in(stream, run.step + index)
+            return problem.loss(
+                params, model_state, run.task, batch_at(index), seed
+            )
+
+        start = loop_lib.Position(run.params, run.rule_state, run.model_state)
+        return loop.run(evaluate, start)
+
+    def go_on(run, batches):
+        return go(
+            run,
+            lambda index: tf.nest.map_structure(lambda b: b[index], batches),
+        )
+
+    if compiles_all:
+        batches = _map(draw, run.step + tf.range(num_steps + 1), batch)
+        result = tf.function(go_on, jit_compile=True)(run, batches)
     else:
-        last, _ = evaluate(params, model_state, num_steps)
-    changes = {
-        "params": params,
-        "rule_state": rule_state,
-        "model_state": model_state,
-    }
-    losses = losses.write(num_steps, last).stack()
-    return losses, changes, [array.stack() for array in kept]
+        result = go(run, lambda index: draw(run.step + index))
+    end, seen, records = result
+    run = run._replace(step=run.step + num_steps, **end._asdict())
+    return Trajectory(run=run, records=records, **seen._asdict())
+
+
+def _without_record(rule: rules.UpdateRule) -> loop_lib.Advance:
+    return lambda gradients, state: (*rule(gradients, state), ())
 
 
 def _map(
-    function: Callable[[tf.Tensor], problems.Nest], elements: tf.Tensor
+    function: Callable[[tf.Tensor], problems.Nest],
+    elements: tf.Tensor,
+    signature: problems.Nest,
 ) -> problems.Nest:
-    """`tf.map_fn` of a function that tells no signature, or returns ()."""
-    signature = _signature(function, elements[0])
+    """`tf.map_fn`, also of a function that returns ()."""
     if not tf.nest.flatten(signature):
         return signature
     return tf.map_fn(function, elements, fn_output_signature=signature)
-
-
-def _signature(function: Callable[..., problems.Nest], *arguments):
-    """Returns the shapes and types of what a function returns."""
-    # Traced aside: a call would leave its operations in the graph.
-    traced = tf.function(function).get_concrete_function(
-        *tf.nest.map_structure(tf.TensorSpec.from_tensor, arguments)
-    )
-    return tf.nest.map_structure(
-        lambda output: tf.TensorSpec(output.shape, output.dtype),
-        traced.structured_outputs,
-    )

@@ -269,7 +269,7 @@ class MetaTrainer:
         curves = self._validation.curves(
             self.settings.seed, self.settings.evaluation_epochs
         )
-        loss = evaluation.late_loss(curves)
+        loss = evaluation.mean_of_last_tenth(curves)
         progress = self.progress
         is_best = loss < float(progress.best_loss)
         if is_best:

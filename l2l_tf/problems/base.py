@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import copy
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -20,6 +20,23 @@ def check_split(split: str) -> str:
     if split not in SPLITS:
         raise ValueError(f"Unknown split {split!r}; accepted: {list(SPLITS)}.")
     return split
+
+
+class Outcome(NamedTuple):
+    """What one evaluation of a function gives.
+
+    Attributes:
+        loss: f(theta), a scalar, or shape [num_functions] for independent
+            functions.
+        model_state: The state that the next evaluation starts from.
+        metrics: What else is measured on the same minibatch, by name, such as
+            `"accuracy"`: scalars, or shape [num_functions]. No gradient is
+            taken of them.
+    """
+
+    loss: tf.Tensor
+    model_state: Nest = ()
+    metrics: Mapping[str, tf.Tensor] = {}
 
 
 class Problem(abc.ABC):
@@ -72,17 +89,27 @@ class Problem(abc.ABC):
 
     @abc.abstractmethod
     def loss(
-        self, params: list[tf.Tensor], task: Nest, batch: Nest
-    ) -> tf.Tensor:
+        self,
+        params: list[tf.Tensor],
+        model_state: Nest,
+        task: Nest,
+        batch: Nest,
+        seed: tf.Tensor,
+    ) -> Outcome:
         """Evaluates the function, f(theta).
 
         Args:
             params: The parameters, as `initial_params` returns them.
+            model_state: What `initial_model_state` or the evaluation before
+                returned.
             task: What `sample_task` returned.
             batch: What `sample_batch` returned.
+            seed: Draws what the function itself leaves to chance, such as the
+                masks of dropout; int32 of shape [2].
 
         Returns:
-            A scalar, or shape [num_functions] for independent functions.
+            The loss, the next model state (`model_state` itself where the
+            function has none) and metrics.
         """
 
     def sample_task(self, seed: tf.Tensor) -> Nest:
@@ -102,16 +129,6 @@ class Problem(abc.ABC):
         """
         del task, seed
         return ()
-
-    def stateful_loss(
-        self,
-        params: list[tf.Tensor],
-        model_state: Nest,
-        task: Nest,
-        batch: Nest,
-    ) -> tuple[tf.Tensor, Nest]:
-        """Evaluates the function and advances the model's state."""
-        return self.loss(params, task, batch), model_state
 
     def default_rule(self) -> dict[str, Any]:
         """Configuration of the learned rule that suits the problem."""

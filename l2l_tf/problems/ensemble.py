@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import tensorflow as tf
 
 from l2l_tf.core import checks
 from l2l_tf.core import randomness
 from l2l_tf.problems import base
+from l2l_tf.problems import registry
 
 
 class Ensemble(base.Problem):
@@ -56,8 +58,9 @@ class Ensemble(base.Problem):
 
     def with_split(self, split: str) -> Ensemble:
         """See base class."""
-        problems = [problem.with_split(split) for problem in self.problems]
-        return Ensemble(problems, self.weights)
+        other = super().with_split(split)
+        other.problems = [p.with_split(split) for p in self.problems]
+        return other
 
     @property
     def parameter_names(self) -> list[str]:
@@ -94,24 +97,24 @@ class Ensemble(base.Problem):
             for (problem, s), part in zip(self._seeded(seed), task, strict=True)
         ]
 
-    def loss(self, params, task, batch):
-        """See base class."""
-        seed = tf.constant([0, 0])
-        model_state = self.initial_model_state(task, seed)
-        return self.stateful_loss(params, model_state, task, batch)[0]
-
-    def stateful_loss(self, params, model_state, task, batch):
-        """See base class."""
-        losses, next_state, start = [], [], 0
-        for problem, weight, state, part, data in zip(
-            self.problems, self.weights, model_state, task, batch, strict=True
+    def loss(self, params, model_state, task, batch, seed):
+        """See base class; metrics are named like parameters."""
+        losses, next_state, metrics, start = [], [], {}, 0
+        for index, ((problem, own_seed), weight) in enumerate(
+            zip(self._seeded(seed), self.weights, strict=True)
         ):
             stop = start + len(problem.parameter_names)
-            loss, state = problem.stateful_loss(
-                params[start:stop], state, part, data
+            outcome = problem.loss(
+                params[start:stop],
+                model_state[index],
+                task[index],
+                batch[index],
+                own_seed,
             )
-            losses.append(tf.cast(weight, loss.dtype) * loss)
-            next_state.append(state)
+            losses.append(tf.cast(weight, outcome.loss.dtype) * outcome.loss)
+            next_state.append(outcome.model_state)
+            for name, value in outcome.metrics.items():
+                metrics[f"problem_{index}/{name}"] = value
             start = stop
         shapes = [loss.shape.as_list() for loss in losses]
         if any(shape != shapes[0] for shape in shapes):
@@ -120,10 +123,43 @@ class Ensemble(base.Problem):
                 f"received {shapes}. Give quadratics the same num_functions, "
                 "or 1-element losses to all."
             )
-        return tf.add_n(losses), next_state
+        return base.Outcome(tf.add_n(losses), next_state, metrics)
 
     def _seeded(self, seed: tf.Tensor):
         return [
             (problem, randomness.fold_in(seed, index))
             for index, problem in enumerate(self.problems)
         ]
+
+
+@registry.PROBLEMS.register("ensemble")
+def from_configs(
+    split: str = "train",
+    /,
+    *,
+    problems: Sequence[Mapping[str, Any]],
+    weights: Sequence[float] | None = None,
+) -> Ensemble:
+    """Builds an ensemble from `[{"problem": name, ...options}, ...]`.
+
+    Args:
+        split: The split of all problems' data.
+        problems: Names and options of the problems.
+        weights: See `Ensemble`.
+
+    Returns:
+        The ensemble.
+
+    Raises:
+        ValueError: If a problem or the weights are refused.
+    """
+    parts = []
+    for options in problems:
+        if not isinstance(options, Mapping) or "problem" not in options:
+            raise ValueError(
+                "The problems of an ensemble are given as a list of "
+                f'{{"problem": name, ...options}}; received {options!r}.'
+            )
+        rest = {k: v for k, v in options.items() if k != "problem"}
+        parts.append(registry.make_problem(options["problem"], split, **rest))
+    return Ensemble(parts, weights)

@@ -4,39 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import sonnet as snt
 import tensorflow as tf
 
 from l2l_tf.core import checks
-from l2l_tf.core import randomness
+from l2l_tf.problems import arrays
 from l2l_tf.problems import base
-from l2l_tf.problems import datasets as data
+from l2l_tf.problems import datasets
 from l2l_tf.problems import initial_values as initial_values_lib
+from l2l_tf.problems import networks
+from l2l_tf.problems import registry
+from l2l_tf.problems import sonnet_model
 
 NAMED_DATASETS = ("digits", "mnist", "fashion_mnist")
 """Data sets that are problems by their own names."""
 
-ACTIVATIONS = {
-    "sigmoid": tf.sigmoid,
-    "relu": tf.nn.relu,
-    "tanh": tf.tanh,
-    "elu": tf.nn.elu,
-    "gelu": tf.nn.gelu,
-}
 
-
-class ImageClassification(base.Problem):
+class ImageClassification(sonnet_model.SonnetModel):
     """f(theta) = cross-entropy of an MLP on a random minibatch of images.
 
     Source: Andrychowicz et al. 2016, section 3.2.
     """
 
-    name = "image_classification"
-
     def __init__(
         self,
         dataset: str,
         split: str = "train",
+        /,
         hidden_layers: Sequence[int] = (20,),
         activation: str = "sigmoid",
         batch_size: int = 128,
@@ -50,7 +43,7 @@ class ImageClassification(base.Problem):
             dataset: The data set, see `l2l_tf.problems.datasets.load`.
             split: The part of the data from which minibatches come.
             hidden_layers: Units of each hidden layer.
-            activation: One of `ACTIVATIONS`.
+            activation: One of `l2l_tf.problems.networks.ACTIVATIONS`.
             batch_size: Images per minibatch, drawn with replacement.
             initial_values: How to draw theta_0.
             data_dir: Folder of prepared TFDS data sets.
@@ -60,89 +53,80 @@ class ImageClassification(base.Problem):
             ValueError: If a value is refused.
             DataNotFoundError: If the data cannot be found.
         """
-        super().__init__(split)
-        if activation not in ACTIVATIONS:
-            raise ValueError(
-                f"Unknown activation {activation!r}; accepted: "
-                f"{sorted(ACTIVATIONS)}."
-            )
-        self.dtype = tf.as_dtype(checks.floating_dtype("dtype", dtype))
-        self._batch_size = checks.integer("batch_size", batch_size)
-        self._hidden_layers = checks.integers("hidden_layers", hidden_layers)
-        self._activation = ACTIVATIONS[activation]
-        self._initial_values = initial_values_lib.check(initial_values)
+        checks.floating_dtype("dtype", dtype)
+        loaded = datasets.load(dataset, data_dir)
+        super().__init__(
+            networks.mlp(hidden_layers, loaded.num_classes, activation),
+            "sparse_categorical_crossentropy",
+            _examples(loaded, tf.as_dtype(dtype)),
+            split,
+            batch_size,
+            initial_values,
+        )
         self.options = {
-            "hidden_layers": self._hidden_layers,
+            "hidden_layers": checks.integers("hidden_layers", hidden_layers),
             "activation": activation,
-            "batch_size": self._batch_size,
+            "batch_size": checks.integer("batch_size", batch_size),
             "initial_values": initial_values,
             "dtype": dtype,
         }
-        if dataset in NAMED_DATASETS:
-            self.name = dataset
-        else:
+        self.name = dataset
+        if dataset not in NAMED_DATASETS:
+            self.name = "image_classification"
             self.options["dataset"] = dataset
-        loaded = data.load(dataset, data_dir)
-        self._num_classes = loaded.num_classes
-        self._data = {
-            name: tuple(map(tf.constant, getattr(loaded, name)))
-            for name in base.SPLITS
-        }
-        network, variables = self._build(tf.constant([0, 0]))
-        self._apply = snt.functional.transform(network).apply
-        self._references = [variable.ref() for variable in variables]
-        self._names = [v.name.removesuffix(":0") for v in variables]
 
-    @property
-    def parameter_names(self) -> list[str]:
-        """See base class."""
-        return self._names
 
-    def initial_params(self, task, seed):
-        """See base class."""
-        del task
-        _, variables = self._build(seed)
-        return [variable.tensor_value for variable in variables]
+@registry.PROBLEMS.register("digits")
+class Digits(ImageClassification):
+    """Scikit-learn's embedded digits, 8x8 pixels."""
 
-    def sample_batch(self, task, seed):
-        """Draws images as floats in [0, 1], and their labels."""
-        del task
-        images, labels, scale = self._data[self.split]
-        chosen = tf.random.stateless_uniform(
-            [self._batch_size], seed, 0, images.shape[0], tf.int32
-        )
-        pixels = tf.cast(tf.gather(images, chosen), self.dtype)
-        return pixels * tf.cast(scale, self.dtype), tf.gather(labels, chosen)
+    def __init__(self, split: str = "train", /, **options):
+        """See `ImageClassification`."""
+        super().__init__("digits", split, **options)
 
-    def loss(self, params, task, batch):
-        """See base class."""
-        del task
+
+@registry.PROBLEMS.register("mnist")
+class Mnist(ImageClassification):
+    """MNIST, 28x28 pixels."""
+
+    def __init__(self, split: str = "train", /, **options):
+        """See `ImageClassification`."""
+        super().__init__("mnist", split, **options)
+
+
+@registry.PROBLEMS.register("fashion_mnist")
+class FashionMnist(ImageClassification):
+    """Fashion-MNIST, 28x28 pixels."""
+
+    def __init__(self, split: str = "train", /, **options):
+        """See `ImageClassification`."""
+        super().__init__("fashion_mnist", split, **options)
+
+
+@registry.PROBLEMS.register("image_classification")
+class AnyImages(ImageClassification):
+    """Any image classification set of TensorFlow Datasets."""
+
+    def __init__(self, split: str = "train", /, *, dataset: str, **options):
+        """See `ImageClassification`."""
+        super().__init__(dataset, split, **options)
+
+
+def _examples(loaded: datasets.Dataset, dtype: tf.DType) -> arrays.Examples:
+    """Returns images and labels; the images are kept as small integers."""
+    scale = tf.cast(tf.constant(loaded.train.scale), dtype)
+
+    def prepare(batch):
         images, labels = batch
-        values = dict(zip(self._references, params, strict=True))
-        logits = self._apply(values, images)
-        return tf.reduce_mean(
-            tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-        )
+        return tf.cast(images, dtype) * scale, labels
 
-    def _build(
-        self, seed: tf.Tensor
-    ) -> tuple[snt.Module, Sequence[tf.Variable]]:
-        """Returns a network and its variables, which hold fresh values."""
-        w_init, b_init = initial_values_lib.initializers(
-            self._initial_values, randomness.stream(seed, "network")
-        )
-        image_shape = self._data["train"][0].shape[1:]
-        with snt.functional.variables():
-            network = snt.Sequential(
-                [
-                    snt.Flatten(),
-                    snt.nets.MLP(
-                        [*self._hidden_layers, self._num_classes],
-                        w_init=w_init,
-                        b_init=b_init,
-                        activation=self._activation,
-                    ),
-                ]
+    return arrays.Examples(
+        {
+            split: (
+                getattr(loaded, split).images,
+                getattr(loaded, split).labels,
             )
-            network(tf.zeros([1, *image_shape], self.dtype))
-            return network, network.trainable_variables
+            for split in base.SPLITS
+        },
+        prepare,
+    )

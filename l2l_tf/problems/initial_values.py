@@ -1,11 +1,10 @@
-"""Stateless initial values for networks, as Sonnet initializers."""
+"""Stateless initial values for the parameters of networks."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
 
-import sonnet as snt
 import tensorflow as tf
 
 from l2l_tf.core import checks
@@ -14,69 +13,51 @@ from l2l_tf.core import randomness
 InitialValues = str | float | Sequence[float]
 """How to draw a network's theta_0.
 
-A number draws all parameters from a Gaussian of that standard deviation (the
+`"module"` draws as the network's own initializers would (those of Sonnet's
+layers: Gaussian of 1 / sqrt(fan-in), cut at two deviations; zero biases). A
+number draws all parameters from a Gaussian of that standard deviation (the
 paper's start is 0.01); a pair [low, high] first draws the deviation
-log-uniformly between the two, once for each run. `"module"` draws as the
-Sonnet modules would themselves (Gaussian of 1 / sqrt(fan-in), cut at two
-deviations; zero biases), `"glorot_uniform"` as Keras's layers would.
+log-uniformly between the two, once for each run. `"glorot_uniform"` draws
+weights as Keras's layers would and leaves all other parameters as they are.
 """
 
 Draw = Callable[[Sequence[int], tf.DType, tf.Tensor], tf.Tensor]
 
 
-class StatelessInitializer(snt.initializers.Initializer):
-    """Draws each variable from a seed of its own."""
-
-    def __init__(self, draw: Draw, seed: tf.Tensor):
-        """Takes a function of shape, type and seed, and the first seed."""
-        self._draw = draw
-        self._seed = seed
-        self._num_draws = 0
-
-    def __call__(self, shape: Sequence[int], dtype: tf.DType) -> tf.Tensor:
-        """See base class."""
-        seed = randomness.fold_in(self._seed, self._num_draws)
-        self._num_draws += 1
-        return self._draw(shape, dtype, seed)
-
-
-def initializers(
-    kind: InitialValues, seed: tf.Tensor
-) -> tuple[snt.initializers.Initializer, snt.initializers.Initializer]:
-    """Returns initializers of weights and of biases for one run.
+def redraw(
+    kind: InitialValues,
+    names: Sequence[str],
+    values: Sequence[tf.Tensor],
+    seed: tf.Tensor,
+) -> list[tf.Tensor]:
+    """Draws the parameters of a network for one run.
 
     Args:
         kind: See `InitialValues`.
+        names: The parameters' names; weights are those that Sonnet calls
+            `w`, alone or with something behind, such as `lstm/w_i`.
+        values: The parameters as the network's own initializers drew them.
         seed: A seed, int32 of shape [2].
 
     Returns:
-        Two Sonnet initializers.
+        One tensor for each parameter.
     """
     check(kind)
-    weights_seed = randomness.stream(seed, "weights")
-    if kind in ("module", "glorot_uniform"):
-        draw = _fan_in_gaussian if kind == "module" else _glorot_uniform
-        return (
-            StatelessInitializer(draw, weights_seed),
-            snt.initializers.Zeros(),
-        )
-    if isinstance(kind, (int, float)):
-        std = tf.constant(kind, tf.float32)
-    else:
-        low, high = (math.log(bound) for bound in kind)
-        exponent = tf.random.stateless_uniform(
-            [], randomness.stream(seed, "std"), low, high
-        )
-        std = tf.exp(exponent)
-
-    def gaussian(shape, dtype, seed):
-        normal = tf.random.stateless_normal(shape, seed, dtype=dtype)
-        return tf.cast(std, dtype) * normal
-
-    return (
-        StatelessInitializer(gaussian, weights_seed),
-        StatelessInitializer(gaussian, randomness.stream(seed, "biases")),
-    )
+    if kind == "module":
+        return list(values)
+    is_glorot = kind == "glorot_uniform"
+    draw = _glorot_uniform if is_glorot else _gaussian(kind, seed)
+    weights = _Stream(randomness.stream(seed, "weights"))
+    biases = _Stream(randomness.stream(seed, "biases"))
+    params = []
+    for name, value in zip(names, values, strict=True):
+        is_weight = _is_weight(name, value)
+        if is_glorot and not is_weight:
+            params.append(value)
+        else:
+            own = (weights if is_weight else biases).next()
+            params.append(draw(value.shape, value.dtype, own))
+    return params
 
 
 def check(kind: InitialValues) -> InitialValues:
@@ -99,11 +80,38 @@ def check(kind: InitialValues) -> InitialValues:
     )
 
 
-def _fan_in_gaussian(shape, dtype, seed):
-    scale = 1.0 / math.sqrt(max(1, math.prod(shape[:-1])))
-    return scale * tf.random.stateless_truncated_normal(
-        shape, seed, dtype=dtype
-    )
+class _Stream:
+    """Seeds, one after the other."""
+
+    def __init__(self, seed: tf.Tensor):
+        self._seed = seed
+        self._count = 0
+
+    def next(self) -> tf.Tensor:
+        self._count += 1
+        return randomness.fold_in(self._seed, self._count - 1)
+
+
+def _is_weight(name: str, value: tf.Tensor) -> bool:
+    last = name.rsplit("/", 1)[-1]
+    return value.shape.rank >= 2 and (last == "w" or last.startswith("w_"))
+
+
+def _gaussian(kind: float | Sequence[float], seed: tf.Tensor) -> Draw:
+    if isinstance(kind, (int, float)):
+        std = tf.constant(kind, tf.float32)
+    else:
+        low, high = (math.log(bound) for bound in kind)
+        exponent = tf.random.stateless_uniform(
+            [], randomness.stream(seed, "std"), low, high
+        )
+        std = tf.exp(exponent)
+
+    def draw(shape, dtype, seed):
+        normal = tf.random.stateless_normal(shape, seed, dtype=dtype)
+        return tf.cast(std, dtype) * normal
+
+    return draw
 
 
 def _glorot_uniform(shape, dtype, seed):

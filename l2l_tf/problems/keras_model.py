@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from l2l_tf.core import checks
 from l2l_tf.core import randomness
+from l2l_tf.problems import arrays
 from l2l_tf.problems import base
+from l2l_tf.problems import losses
 
 
 class KerasModel(base.Problem):
@@ -35,17 +37,17 @@ class KerasModel(base.Problem):
     ):
         """Creates the problem; see `from_keras` for the arguments."""
         super().__init__(split)
-        self._data = _split(dataset)
+        self._examples = arrays.split(dataset)
         self._batch_size = checks.integer("batch_size", batch_size)
         self._initial_std = initial_std
         if initial_std is not None:
             checks.number("initial_std", initial_std, 0.0)
         self._loss = keras.losses.get(loss)
+        self._metrics = _metrics(self._loss)
         with _record_initializers() as initializers:
             self._model = model_fn()
             # A call makes the variables of any model, however it is defined.
-            inputs, _ = self._data["train"]
-            self._model(tf.nest.map_structure(lambda a: a[:1], inputs))
+            self._model(self._examples.first()[0])
         if not self._model.trainable_variables:
             raise ValueError("The model has no trainable variables.")
         self.options = {
@@ -101,25 +103,13 @@ class KerasModel(base.Problem):
         ]
 
     def sample_batch(self, task, seed):
-        """Draws examples and their targets, with replacement."""
+        """Draws inputs and targets, with replacement."""
         del task
-        inputs, targets = self._data[self.split]
-        size = tf.nest.flatten(inputs)[0].shape[0]
-        chosen = tf.random.stateless_uniform(
-            [self._batch_size], seed, 0, size, tf.int32
-        )
-        return tf.nest.map_structure(
-            lambda array: tf.gather(array, chosen), (inputs, targets)
-        )
+        return self._examples.sample(self.split, self._batch_size, seed)
 
-    def loss(self, params, task, batch):
-        """See base class; takes the model's state as it was built."""
-        state = [v.value for v in self._model.non_trainable_variables]
-        return self.stateful_loss(params, state, task, batch)[0]
-
-    def stateful_loss(self, params, model_state, task, batch):
-        """See base class."""
-        del task
+    def loss(self, params, model_state, task, batch, seed):
+        """See base class; what layers draw comes from the model's state."""
+        del task, seed
         inputs, targets = batch
         model = self._model
         values = [
@@ -135,9 +125,12 @@ class KerasModel(base.Problem):
             scope.get_current_value(variable)
             for variable in model.non_trainable_variables
         ]
-        targets = _align(targets, outputs)
+        targets = losses.align(targets, outputs)
         loss = tf.reduce_mean(self._loss(targets, outputs))
-        return tf.add_n([loss, *penalties]), model_state
+        metrics = {
+            name: of(outputs, targets) for name, of in self._metrics.items()
+        }
+        return base.Outcome(tf.add_n([loss, *penalties]), model_state, metrics)
 
 
 def from_keras(
@@ -221,68 +214,13 @@ def _draw(initializer, shape, dtype, seed: tf.Tensor) -> tf.Tensor:
             initializer.seed = former
 
 
-def _align(targets: Any, outputs: Any) -> Any:
-    """Gives targets the last axis of 1 that outputs have, or takes it away.
-
-    As Keras's `fit` does, which would otherwise compare all with all.
-    """
-    if not (tf.is_tensor(targets) and tf.is_tensor(outputs)):
-        return targets
-    if outputs.shape[-1] == 1 and outputs.shape.rank == targets.shape.rank + 1:
-        return targets[..., tf.newaxis]
-    if (
-        targets.shape[-1:] == [1]
-        and targets.shape.rank == outputs.shape.rank + 1
-    ):
-        return targets[..., 0]
-    return targets
-
-
-def _gather(dataset: tf.data.Dataset) -> Any:
-    if dataset.cardinality() == tf.data.INFINITE_CARDINALITY:
-        raise ValueError(
-            "dataset must be finite; received an infinite tf.data.Dataset, of "
-            "which .take(...) makes a finite one."
-        )
-    batches = list(dataset.as_numpy_iterator())
-    if not batches:
-        raise ValueError(
-            "dataset must hold at least 6 examples; received an empty "
-            "tf.data.Dataset."
-        )
-    if any(np.ndim(array) == 0 for array in tf.nest.flatten(batches[0])):
-        raise ValueError(
-            "dataset must be batched; received a tf.data.Dataset of single "
-            "examples, which .batch(...) makes into batches."
-        )
-    return tf.nest.map_structure(
-        lambda *arrays: np.concatenate(arrays), *batches
-    )
-
-
-def _split(dataset: Any) -> dict[str, Any]:
-    if isinstance(dataset, tf.data.Dataset):
-        dataset = _gather(dataset)
-    if not isinstance(dataset, (tuple, list)) or len(dataset) != 2:
-        raise ValueError(
-            "dataset must be a pair (inputs, targets) of arrays or a batched "
-            f"tf.data.Dataset of pairs; received {type(dataset).__name__}."
-        )
-    data = tf.nest.map_structure(
-        tf.constant,
-        tuple(np.asarray(d) if isinstance(d, list) else d for d in dataset),
-    )
-    sizes = {array.shape[0] for array in tf.nest.flatten(data)}
-    size = min(sizes)
-    if len(sizes) != 1 or size < 6:
-        raise ValueError(
-            "inputs and targets must have the same number of examples, at "
-            f"least 6; received {sorted(sizes)}."
-        )
-    bounds = [0, size - 2 * (size // 6), size - size // 6, size]
-    return {
-        name: tf.nest.map_structure(lambda a: a[start:stop], data)  # noqa: B023
-        for name, start, stop in zip(
-            base.SPLITS, bounds[:-1], bounds[1:], strict=True
-        )
-    }
+def _metrics(loss: Callable[..., Any]) -> dict[str, losses.Measure]:
+    """Returns the accuracy, if the loss is one of Keras's cross-entropies."""
+    # A loss that is an object wraps one that is a function.
+    function = getattr(loss, "fn", loss)
+    name = getattr(function, "__name__", "").replace("focal_", "")
+    if name != "binary_crossentropy":
+        return losses.default_metrics(name)
+    threshold = 0.0 if getattr(loss, "from_logits", False) else 0.5
+    accuracy = functools.partial(losses.binary_accuracy, threshold=threshold)
+    return {"accuracy": accuracy}

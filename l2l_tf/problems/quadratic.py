@@ -7,6 +7,7 @@ import tensorflow as tf
 from l2l_tf.core import checks
 from l2l_tf.core import randomness
 from l2l_tf.problems import base
+from l2l_tf.problems import registry
 
 _SAMPLERS = {
     "gaussian": tf.random.stateless_normal,
@@ -14,6 +15,7 @@ _SAMPLERS = {
 }
 
 
+@registry.PROBLEMS.register("quadratic")
 class Quadratic(base.Problem):
     """f(theta) = ||W theta - y||^2, W and y random; many functions at once.
 
@@ -26,6 +28,7 @@ class Quadratic(base.Problem):
     def __init__(
         self,
         split: str = "train",
+        /,
         num_functions: int = 128,
         num_dims: int = 10,
         sampling: str = "gaussian",
@@ -76,9 +79,10 @@ class Quadratic(base.Problem):
         normal = tf.random.stateless_normal(shape, seed, dtype=self.dtype)
         return [self.initial_std * normal]
 
-    def loss(self, params, task, batch):
+    def loss(self, params, model_state, task, batch, seed):
         """See base class."""
-        del batch
+        del batch, seed
         w, y = task
         residual = tf.linalg.matvec(w, params[0]) - y
-        return tf.reduce_sum(tf.square(residual), axis=-1)
+        losses = tf.reduce_sum(tf.square(residual), axis=-1)
+        return base.Outcome(losses, model_state)

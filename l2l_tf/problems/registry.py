@@ -1,58 +1,19 @@
-"""Builds problems from names and plain options, and checks these."""
+"""Problems by name: those of this room, and functions of the user's own."""
 
 from __future__ import annotations
 
-import functools
+import importlib
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
+from l2l_tf.core import registry
 from l2l_tf.problems import base
-from l2l_tf.problems import ensemble
-from l2l_tf.problems import image_classification
-from l2l_tf.problems import quadratic
-from l2l_tf.problems import simple
 
-
-def _images(dataset: str) -> Callable[..., base.Problem]:
-    return functools.partial(
-        image_classification.ImageClassification, dataset=dataset
-    )
-
-
-def _ensemble(
-    problems: Sequence[Mapping[str, Any]],
-    weights: Sequence[float] | None = None,
-    split: str = "train",
-) -> ensemble.Ensemble:
-    """Builds an ensemble from `[{"problem": name, ...options}, ...]`."""
-    parts = []
-    for options in problems:
-        if not isinstance(options, Mapping) or "problem" not in options:
-            raise ValueError(
-                "The problems of an ensemble are given as a list of "
-                f'{{"problem": name, ...options}}; received {options!r}.'
-            )
-        rest = {k: v for k, v in options.items() if k != "problem"}
-        parts.append(make_problem(options["problem"], split, **rest))
-    return ensemble.Ensemble(parts, weights)
-
-
-PROBLEMS: dict[str, Callable[..., base.Problem]] = {
-    "simple": simple.Simple,
-    "simple-multi": simple.SimpleMulti,
-    "quadratic": quadratic.Quadratic,
-    **{
-        dataset: _images(dataset)
-        for dataset in image_classification.NAMED_DATASETS
-    },
-    "image_classification": image_classification.ImageClassification,
-    "ensemble": _ensemble,
-}
-"""Every problem that a name can ask for.
-
-`image_classification` takes the name of any TFDS set as `dataset`.
-"""
+PROBLEMS: registry.Registry[Callable[..., base.Problem]] = registry.Registry(
+    "problem", "l2l_tf.problems"
+)
+"""Classes and functions that are given a split and options."""
 
 
 def make_problem(
@@ -71,26 +32,88 @@ def make_problem(
     Raises:
         ValueError: If the name or an option is unknown, or a value refused.
     """
-    if name not in PROBLEMS:
+    if is_import(name):
         raise ValueError(
-            f"Unknown problem {name!r}; accepted: {', '.join(PROBLEMS)}."
+            f"The problem {name!r} is code to be imported, which only "
+            "import_problem does (on the command line, "
+            f"--problem={name})."
         )
-    accepted = accepted_options(name)
-    unknown = sorted(set(options) - set(accepted))
-    if unknown:
-        raise ValueError(
-            f"Unknown options {unknown} for problem {name!r}; accepted: "
-            f"{accepted}."
-        )
-    try:
-        return PROBLEMS[name](split=split, **options)
-    except TypeError as error:
-        raise ValueError(f"Cannot build problem {name!r}: {error}.") from error
+    return PROBLEMS.build(name, split, **options)
+
+
+def is_import(name: Any) -> bool:
+    """Whether a problem's name is that of a function to import."""
+    return isinstance(name, str) and ":" in name
 
 
 def accepted_options(name: str) -> list[str]:
     """Returns the names of the options that a problem accepts."""
-    factory = PROBLEMS[name]
-    bound = getattr(factory, "keywords", {})
-    names = inspect.signature(factory).parameters
-    return sorted(n for n in names if n not in bound and n != "split")
+    return registry.accepted(PROBLEMS.get(name))
+
+
+def import_problem(
+    name: str, /, split: str = "train", **options: Any
+) -> base.Problem:
+    """Builds a problem by a function of the user's own.
+
+    It is a function of its own, since importing runs code: no option that is
+    read from a file can make `make_problem` do it.
+
+    Args:
+        name: `"package.module:function"`; the function takes `split` and
+            options, and returns a problem.
+        split: The split of its data.
+        **options: What else the function is given.
+
+    Returns:
+        The problem, whose configuration holds this name and these options.
+
+    Raises:
+        ValueError: If there is no such module or function, if it does not
+            take the options, or if it returns something else.
+    """
+    function = _import_function(name)
+    try:
+        inspect.signature(function).bind(split=split, **options)
+    except TypeError as error:
+        raise ValueError(
+            f"Cannot build the problem {name!r} with the options "
+            f"{['split', *options]}: {error}."
+        ) from error
+    problem = function(split=split, **options)
+    if not isinstance(problem, base.Problem):
+        raise ValueError(
+            f"The function {name!r} must return an l2l_tf.problems.base."
+            f"Problem; received {type(problem).__name__}."
+        )
+    # Its configuration says how to build it again.
+    problem.name, problem.options = name, dict(options)
+    return problem
+
+
+def _import_function(name: str) -> Callable[..., Any]:
+    module_name, _, function_name = name.partition(":")
+    if not all(
+        part.isidentifier() for part in [*module_name.split("."), function_name]
+    ):
+        raise ValueError(
+            "A problem of your own is named package.module:function; received "
+            f"{name!r}."
+        )
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        # One that the user's module imports is told by Python itself.
+        if not f"{module_name}.".startswith(f"{error.name}."):
+            raise
+        raise ValueError(
+            f"There is no module {error.name!r} for the problem {name!r}, "
+            "neither installed nor in a folder that Python imports from."
+        ) from error
+    function = getattr(module, function_name, None)
+    if not callable(function):
+        raise ValueError(
+            f"The module {module_name!r} has no function {function_name!r} "
+            f"for the problem {name!r}."
+        )
+    return function

@@ -8,8 +8,10 @@ import tensorflow as tf
 
 from l2l_tf.core import checks
 from l2l_tf.problems import base
+from l2l_tf.problems import registry
 
 
+@registry.PROBLEMS.register("simple")
 class Simple(base.Problem):
     """f(x) = x^2, from x = 1.
 
@@ -19,7 +21,7 @@ class Simple(base.Problem):
     name = "simple"
     parameter_names = ["x"]
 
-    def __init__(self, split: str = "train", dtype: str = "float32"):
+    def __init__(self, split: str = "train", /, dtype: str = "float32"):
         """Takes the data's split, which changes nothing, and the type."""
         super().__init__(split)
         self.options = {"dtype": dtype}
@@ -30,16 +32,18 @@ class Simple(base.Problem):
         del task, seed
         return [tf.ones([], self.dtype) for _ in self.parameter_names]
 
-    def loss(self, params, task, batch):
+    def loss(self, params, model_state, task, batch, seed):
         """See base class."""
-        del task, batch
-        return tf.add_n([tf.square(param) for param in params])
+        del task, batch, seed
+        total = tf.add_n([tf.square(param) for param in params])
+        return base.Outcome(total, model_state)
 
     def default_rule(self) -> dict[str, Any]:
         """See base class."""
         return _LINEAR_RULE
 
 
+@registry.PROBLEMS.register("simple-multi")
 class SimpleMulti(Simple):
     """f(x_0, x_1) = x_0^2 + x_1^2, one learned and one left to Adam.
 

@@ -50,7 +50,7 @@ def test_curves_are_those_of_unrolls(problem):
     @tf.function
     def losses(seed):
         start = unroll.start(rule, problem, seed)
-        return unroll.unroll(rule, problem, start, 5)[0]
+        return unroll.unroll(rule, problem, start, 5).losses
 
     expected = [
         curve
@@ -109,19 +109,19 @@ def test_the_learning_rate_reaches_the_rule():
 @pytest.mark.parametrize(
     ("num_steps", "tail"), [(1, 1), (9, 1), (10, 1), (11, 2), (100, 10)]
 )
-def test_the_late_loss_is_the_mean_of_the_last_tenth(num_steps, tail):
+def test_the_mean_of_the_last_tenth_is_that_of_its_steps(num_steps, tail):
     curves = np.random.default_rng(0).normal(size=(3, num_steps + 1))
     expected = np.mean([curve[num_steps + 1 - tail :] for curve in curves])
-    assert evaluation.late_loss(curves) == pytest.approx(expected)
+    assert evaluation.mean_of_last_tenth(curves) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-def test_the_late_loss_is_infinite_if_a_late_value_is_not_finite(bad):
+def test_the_mean_of_the_last_tenth_is_infinite_if_a_value_is_not_finite(bad):
     curves = np.ones([3, 101])
     curves[1, 90] = bad
-    assert evaluation.late_loss(curves) == 1.0
+    assert evaluation.mean_of_last_tenth(curves) == 1.0
     curves[1, 91] = bad
-    assert evaluation.late_loss(curves) == math.inf
+    assert evaluation.mean_of_last_tenth(curves) == math.inf
 
 
 def test_a_summary_describes_the_curves():
@@ -144,6 +144,15 @@ def test_a_summary_describes_the_curves():
         np.mean(summary["mean"]), abs=1e-6
     )
     assert evaluation.summarize(curves, None)["learning_rate"] is None
+    assert summary["metrics"] == {}
+    metrics = evaluation.summarize(curves, 0.1, {"x": 2 * curves})["metrics"]
+    assert set(metrics) == {"x"}
+    twice = evaluation.summarize(2 * curves, None)
+    assert metrics["x"] == {
+        key: twice[key]
+        for key in ("mean", "final", "final_sem")
+        + ("last_tenth", "last_tenth_sem")
+    }
 
 
 @pytest.mark.parametrize("num_steps", [3, 4, 11])
@@ -163,9 +172,50 @@ def test_xla_records_the_same_curves_in_chunks(monkeypatch, num_steps):
     np.testing.assert_allclose(*curves, rtol=1e-4)
 
 
-def test_late_losses_are_means_of_the_last_tenth_of_the_steps():
+def test_a_summary_has_the_last_tenth_of_the_steps():
     curves = np.arange(2 * 41.0).reshape(2, 41)
     summary = evaluation.summarize(curves, None)
     assert summary["last_tenth"] == np.mean(curves[:, 37:])
     of_each = np.mean(curves[:, 37:], axis=1)
     assert summary["last_tenth_sem"] == np.std(of_each, ddof=1) / np.sqrt(2)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_metrics_and_final_parameters_are_those_of_unrolls(
+    monkeypatch, jit_compile
+):
+    monkeypatch.setattr(evaluation, "_CHUNK", 2)
+    rule = hand_designed.Momentum(0.1)
+
+    @tf.function
+    def unrolled(seed):
+        start = unroll.start(rule, _DIGITS, seed)
+        return unroll.unroll(rule, _DIGITS, start, 5, keep_metrics=True)
+
+    recorder = evaluation.Recorder(
+        hand_designed.Momentum, _DIGITS, 5, jit_compile, keep_metrics=True
+    )
+    recording = recorder.record(7, 2, 0.1, keep_params=True)
+    np.testing.assert_array_equal(recording.losses, recorder.curves(7, 2, 0.1))
+    assert list(recording.metrics) == ["accuracy"]
+    assert len(recording.params) == len(_DIGITS.parameter_names)
+    for index in range(2):
+        expected = unrolled(randomness.run_seed(7, "train", index))
+        np.testing.assert_allclose(
+            recording.losses[index], expected.losses, rtol=1e-4
+        )
+        np.testing.assert_allclose(
+            recording.metrics["accuracy"][index], expected.metrics["accuracy"]
+        )
+        for ours, theirs in zip(
+            recording.params, expected.run.params, strict=True
+        ):
+            np.testing.assert_allclose(
+                ours[index], theirs, rtol=1e-4, atol=1e-6
+            )
+
+
+def test_metrics_and_parameters_are_left_out_unless_asked_for():
+    recorder = evaluation.Recorder(hand_designed.SGD, _DIGITS, 2)
+    recording = recorder.record(0, 1, 0.1)
+    assert recording.metrics == {} and recording.params == []

@@ -81,21 +81,25 @@ def test_a_baseline_finds_the_best_rate_of_a_square():
     np.testing.assert_allclose(curves, [0.25 ** np.arange(11)], rtol=1e-5)
 
 
-def test_a_baseline_searches_on_validation_draws_by_late_loss():
+def test_a_baseline_searches_on_validation_draws_by_their_last_tenth():
     problem = image_classification.ImageClassification(
         "digits", hidden_layers=[], batch_size=4
     )
     baseline = rate_search.Baseline("adam", problem, 3)
     found = baseline.search_learning_rate(seed=5, num_runs=2)
     curves = baseline.curves("validation", 5, 2, found.learning_rate)
-    assert found.loss == pytest.approx(evaluation.late_loss(curves))
+    assert found.loss == pytest.approx(evaluation.mean_of_last_tenth(curves))
     others = baseline.curves("test", 5, 2, found.learning_rate)
     assert not np.any(others == curves)
+    recording = baseline.record("test", 5, 2, found.learning_rate)
+    np.testing.assert_allclose(recording.losses, others, rtol=1e-6)
+    assert recording.metrics["accuracy"].shape == others.shape
 
 
 class _Broken(simple.Simple):
-    def loss(self, params, task, batch):
-        return super().loss(params, task, batch) + tf.constant(math.nan)
+    def loss(self, *arguments):
+        outcome = super().loss(*arguments)
+        return outcome._replace(loss=outcome.loss + tf.constant(math.nan))
 
 
 def test_a_problem_without_a_finite_loss_is_flagged():

@@ -81,7 +81,7 @@ def _meta_loss(rule, problem, run, weights, gradients=None):
         batch = problem.sample_batch(run.task, randomness.fold_in(stream, step))
         with tf.GradientTape() as tape:
             tape.watch(params)
-            loss = problem.loss(params, run.task, batch)
+            loss = problem.loss(params, (), run.task, batch, run.seed).loss
         total += weight * np.mean(loss)
         if step < _NUM_STEPS:
             recorded.append(tape.gradient(loss, params))
@@ -170,7 +170,7 @@ def test_second_derivatives_make_a_difference(problem_name):
 def test_the_result_holds_the_unroll():
     rule, problem, run = _start("quadratic", "identity")
     result = _autodiff(rule, problem, run, _WEIGHTS["random"], False)
-    losses, end, _ = tf.function(unroll.unroll)(rule, problem, run, _NUM_STEPS)
+    losses, end, *_ = tf.function(unroll.unroll)(rule, problem, run, _NUM_STEPS)
     np.testing.assert_allclose(result.losses, losses, rtol=1e-12)
     tf.nest.map_structure(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12),
@@ -272,12 +272,13 @@ class _Shapes(base.Problem):
     def sample_batch(self, task, seed):
         return tf.random.stateless_normal([3], seed, dtype=tf.float64)
 
-    def loss(self, params, task, batch):
+    def loss(self, params, model_state, task, batch, seed):
         total = 0.0
         for param, noise in zip(params, tf.unstack(batch), strict=True):
             total += tf.reduce_sum(tf.sin(param + noise) + 0.1 * param**2)
         # Independent functions, of which there may be any number.
-        return tf.stack([total, 0.5 * total**2 / 100.0])
+        losses = tf.stack([total, 0.5 * total**2 / 100.0])
+        return base.Outcome(losses, model_state)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -303,8 +304,10 @@ def test_replay_equals_autodiff_of_several_networks(seed):
 
 
 class _OfUnknownSize(quadratic.Quadratic):
-    def loss(self, params, task, batch):
-        return tf.boolean_mask(super().loss(params, task, batch), [True] * 2)
+    def loss(self, *arguments):
+        outcome = super().loss(*arguments)
+        losses = tf.boolean_mask(outcome.loss, [True] * 2)
+        return outcome._replace(loss=losses)
 
 
 def test_replay_takes_losses_whose_number_is_not_known_beforehand():
@@ -354,9 +357,10 @@ class _StateOfParameters(simple.SimpleMulti):
     def initial_model_state(self, task, seed):
         return tf.constant(1.0)
 
-    def stateful_loss(self, params, model_state, task, batch):
-        loss = self.loss(params, task, batch)
-        return loss * model_state, tf.reduce_sum(tf.square(params[0]))
+    def loss(self, params, model_state, task, batch, seed):
+        loss = super().loss(params, (), task, batch, seed).loss
+        next_state = tf.reduce_sum(tf.square(params[0]))
+        return base.Outcome(loss * model_state, next_state)
 
 
 def test_a_model_s_state_counts_as_constant():

@@ -3,14 +3,17 @@
 import keras
 import numpy as np
 import pytest
+import sonnet as snt
 import tensorflow as tf
 
 from l2l_tf.core import randomness
 from l2l_tf.meta_gradients import unroll
+from l2l_tf.problems import base
 from l2l_tf.problems import image_classification
 from l2l_tf.problems import keras_model
 from l2l_tf.problems import quadratic
 from l2l_tf.problems import simple
+from l2l_tf.problems import sonnet_model
 from l2l_tf.rules import hand_designed
 from l2l_tf.rules.learned import deep_lstm_rules as learned
 
@@ -44,14 +47,19 @@ def _run(rule, problem, num_steps, num_unrolls=1):
     go = tf.function(lambda run: unroll.unroll(rule, problem, run, num_steps))
     run, losses = start(), []
     for _ in range(num_unrolls):
-        part, run, _ = go(run)
-        losses.append(part)
+        trajectory = go(run)
+        losses.append(trajectory.losses)
+        run = trajectory.run
     return losses, run
 
 
 def _batch(problem, step):
     stream = randomness.stream(_SEED, "batch")
     return problem.sample_batch((), randomness.fold_in(stream, step))
+
+
+def _digits_loss(params, batch):
+    return _DIGITS.loss(params, (), (), batch, _SEED)
 
 
 @pytest.mark.parametrize(
@@ -74,25 +82,25 @@ def test_five_unrolls_of_20_are_one_of_100(make_problem):
     assert int(run.step) == 100
 
 
-def _quadratic_and_slope():
+def _quadratic_and_gradient():
     w, y = _QUADRATIC.sample_task(randomness.stream(_SEED, "task"))
 
     def loss(theta):
         return np.einsum("nij,nj->ni", w, theta) - y
 
-    def slope(theta):
+    def gradient(theta):
         return 2 * np.einsum("nij,ni->nj", w, loss(theta))
 
     [theta] = _QUADRATIC.initial_params((), randomness.stream(_SEED, "params"))
-    return lambda t: np.sum(loss(t) ** 2, 1), slope, theta.numpy()
+    return lambda t: np.sum(loss(t) ** 2, 1), gradient, theta.numpy()
 
 
 def test_sgd_equals_a_plain_loop():
     [losses], run = _run(hand_designed.SGD(2**-6), _QUADRATIC, 30)
-    loss, slope, theta = _quadratic_and_slope()
+    loss, gradient, theta = _quadratic_and_gradient()
     for step in range(30):
         np.testing.assert_allclose(losses[step], loss(theta))
-        theta = theta - 2**-6 * slope(theta)
+        theta = theta - 2**-6 * gradient(theta)
     np.testing.assert_allclose(losses[30], loss(theta))
     np.testing.assert_allclose(run.params[0], theta)
     assert len(losses) == 31
@@ -101,12 +109,12 @@ def test_sgd_equals_a_plain_loop():
 def test_adam_equals_a_plain_loop():
     rule = hand_designed.Adam(2**-4, beta_1=0.75, beta_2=0.875, epsilon=2**-20)
     [losses], run = _run(rule, _QUADRATIC, 30)
-    loss, slope, theta = _quadratic_and_slope()
+    loss, gradient, theta = _quadratic_and_gradient()
     m = v = 0.0
     for step in range(1, 31):
         np.testing.assert_allclose(losses[step - 1], loss(theta))
-        m = 0.75 * m + 0.25 * slope(theta)
-        v = 0.875 * v + 0.125 * slope(theta) ** 2
+        m = 0.75 * m + 0.25 * gradient(theta)
+        v = 0.875 * v + 0.125 * gradient(theta) ** 2
         rate = 2**-4 * np.sqrt(1 - 0.875**step) / (1 - 0.75**step)
         theta = theta - rate * m / (np.sqrt(v) + 2**-20)
     np.testing.assert_allclose(losses[30], loss(theta))
@@ -116,7 +124,7 @@ def test_adam_equals_a_plain_loop():
 def test_every_loss_is_taken_on_a_minibatch_of_its_own():
     [losses], run = _run(hand_designed.SGD(0.0), _DIGITS, 5)
     expected = [
-        _DIGITS.loss(run.params, (), _batch(_DIGITS, t)) for t in range(6)
+        _digits_loss(run.params, _batch(_DIGITS, t)).loss for t in range(6)
     ]
     np.testing.assert_allclose(losses, expected, rtol=1e-5)
     assert len(set(losses.numpy())) == 6
@@ -124,7 +132,7 @@ def test_every_loss_is_taken_on_a_minibatch_of_its_own():
 
 def test_the_last_loss_is_that_of_the_last_parameters():
     [losses], run = _run(hand_designed.SGD(0.5), _DIGITS, 3)
-    expected = _DIGITS.loss(run.params, (), _batch(_DIGITS, 3))
+    expected = _digits_loss(run.params, _batch(_DIGITS, 3)).loss
     np.testing.assert_allclose(losses[-1], expected, rtol=1e-5)
 
 
@@ -160,7 +168,7 @@ def test_kept_gradients_are_those_of_each_step(jit_compile):
     for step in range(4):
         with tf.GradientTape() as tape:
             tape.watch(params)
-            loss = _DIGITS.loss(params, (), _batch(_DIGITS, step))
+            loss = _digits_loss(params, _batch(_DIGITS, step)).loss
         gradients = tape.gradient(loss, params)
         for kept, gradient in zip(trajectory.gradients, gradients, strict=True):
             np.testing.assert_allclose(
@@ -172,7 +180,9 @@ def test_kept_gradients_are_those_of_each_step(jit_compile):
 def test_gradients_are_not_kept_unless_asked_for():
     rule = hand_designed.SGD(0.5)
     start = unroll.start(rule, _DIGITS, _SEED)
-    assert unroll.unroll(rule, _DIGITS, start, 3).gradients == []
+    trajectory = unroll.unroll(rule, _DIGITS, start, 3)
+    assert trajectory.gradients == []
+    assert trajectory.records == () and trajectory.metrics == {}
 
 
 def test_repeated_calls_add_no_traces():
@@ -192,10 +202,125 @@ def test_repeated_calls_add_no_traces():
 
 
 class _Unused(simple.SimpleMulti):
-    def loss(self, params, task, batch):
-        return tf.square(params[0])
+    def loss(self, params, model_state, task, batch, seed):
+        return base.Outcome(tf.square(params[0]), model_state)
 
 
 def test_a_parameter_that_the_loss_does_not_use_has_no_gradient():
     _, run = _run(hand_designed.SGD(0.25), _Unused(), 1)
     np.testing.assert_array_equal(run.params, [0.5, 1.0])
+
+
+class _Recording(hand_designed.SGD):
+    """Records the first gradient halved, and how far the state has come."""
+
+    def record(self, gradients, state):
+        updates, state = self(gradients, state)
+        return updates, state, {"half": gradients[0] / 2, "s": state["step"]}
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_the_rules_records_are_stacked(jit_compile):
+    rule = _Recording(0.5)
+    start = unroll.start(rule, _DIGITS, _SEED)
+    trajectory = tf.function(unroll.unroll)(
+        rule, _DIGITS, start, 3, keep_gradients=True, jit_compile=jit_compile
+    )
+    assert set(trajectory.records) == {"half", "s"}
+    np.testing.assert_array_equal(trajectory.records["s"], [1, 2, 3])
+    np.testing.assert_allclose(
+        trajectory.records["half"], trajectory.gradients[0][:3] / 2
+    )
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_metrics_are_those_of_the_losses_minibatches(jit_compile):
+    rule = hand_designed.SGD(0.0)
+    start = unroll.start(rule, _DIGITS, _SEED)
+    trajectory = tf.function(unroll.unroll)(
+        rule, _DIGITS, start, 4, jit_compile=jit_compile, keep_metrics=True
+    )
+    expected = [
+        _digits_loss(start.params, _batch(_DIGITS, t)).metrics["accuracy"]
+        for t in range(5)
+    ]
+    assert len(set(map(float, expected))) > 1
+    assert set(trajectory.metrics) == {"accuracy"}
+    np.testing.assert_allclose(trajectory.metrics["accuracy"], expected)
+
+
+class _Noisy(simple.Simple):
+    """Its loss is a number that its seed draws."""
+
+    def loss(self, params, model_state, task, batch, seed):
+        drawn = tf.random.stateless_uniform([], seed)
+        return base.Outcome(drawn + 0.0 * params[0], model_state)
+
+
+def test_every_loss_has_a_seed_of_its_own_by_run_and_step():
+    rule = hand_designed.SGD(0.0)
+    parts, _ = _run(rule, _Noisy(), 2, 2)
+    [whole], _ = _run(rule, _Noisy(), 4)
+    stream = randomness.stream(_SEED, "loss")
+    expected = [
+        tf.random.stateless_uniform([], randomness.fold_in(stream, step))
+        for step in range(5)
+    ]
+    np.testing.assert_array_equal(whole, expected)
+    np.testing.assert_array_equal(parts[0], expected[:3])
+    np.testing.assert_array_equal(parts[1], expected[2:])
+
+
+def _convnet():
+    rng = np.random.default_rng(0)
+    return sonnet_model.from_sonnet(
+        lambda: snt.Sequential(
+            [snt.Conv2D(2, 3), tf.nn.relu, snt.Flatten(), snt.Linear(3)]
+        ),
+        "sparse_categorical_crossentropy",
+        (rng.normal(size=(60, 5, 5, 1)).astype("float32"), np.arange(60) % 3),
+        batch_size=4,
+    )
+
+
+def _compiled_parts(problem, rule, start):
+    """What XLA compiles of an unroll: its loop, or the rule in it."""
+    graph = (
+        tf.function(
+            lambda: unroll.unroll(rule, problem, start, 3, jit_compile=True)
+        )
+        .get_concrete_function()
+        .graph
+    )
+    compiled = [
+        {node.op for node in function.node_def}
+        for function in graph.as_graph_def().library.function
+        if function.attr["_XlaMustCompile"].b
+    ]
+    assert compiled
+    loops = {"While", "StatelessWhile"}
+    return "loop" if any(ops & loops for ops in compiled) else "rule"
+
+
+def test_xla_compiles_the_rule_alone_where_there_are_convolutions():
+    rule = learned.CoordinatewiseDeepLSTM(layers=[3])
+    for problem, part in ((_DIGITS, "loop"), (_convnet(), "rule")):
+        start = unroll.start(rule, problem, _SEED)
+        assert _compiled_parts(problem, rule, start) == part
+
+
+def test_a_convnet_unrolls_to_the_same_with_a_compiled_rule():
+    problem = _convnet()
+    rule = learned.CoordinatewiseDeepLSTM(layers=[3])
+    start = unroll.start(rule, problem, _SEED)
+    plain, compiled = (
+        tf.function(unroll.unroll)(
+            rule, problem, start, 5, False, True, jit_compile, True
+        )
+        for jit_compile in (False, True)
+    )
+    tf.nest.map_structure(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6),
+        plain,
+        compiled,
+    )

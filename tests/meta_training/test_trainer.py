@@ -47,9 +47,10 @@ class _Fragile(simple.Simple):
         super().__init__()
         self.broken_split = broken_split
 
-    def loss(self, params, task, batch):
-        loss = super().loss(params, task, batch)
-        return loss * (math.nan if self.split == self.broken_split else 1.0)
+    def loss(self, *arguments):
+        outcome = super().loss(*arguments)
+        factor = math.nan if self.split == self.broken_split else 1.0
+        return outcome._replace(loss=outcome.loss * factor)
 
 
 class _SometimesBroken(simple.Simple):
@@ -58,9 +59,11 @@ class _SometimesBroken(simple.Simple):
     def sample_task(self, seed):
         return tf.random.stateless_uniform([], seed)
 
-    def loss(self, params, task, batch):
-        loss = super().loss(params, task, batch)
-        return tf.where(task < 0.5, math.nan, loss)
+    def loss(self, params, model_state, task, batch, seed):
+        outcome = super().loss(params, model_state, task, batch, seed)
+        return outcome._replace(
+            loss=tf.where(task < 0.5, math.nan, outcome.loss)
+        )
 
 
 @pytest.mark.parametrize("name", ["autodiff", "es", "pes"])
@@ -169,10 +172,11 @@ def test_a_fraction_of_coordinates_trains_otherwise_but_repeatably():
 
 
 class _NotForXLA(simple.Simple):
-    def loss(self, params, task, batch):
+    def loss(self, *arguments):
         zero = tf.numpy_function(lambda: np.float32(0.0), [], tf.float32)
         zero.set_shape([])
-        return super().loss(params, task, batch) + zero
+        outcome = super().loss(*arguments)
+        return outcome._replace(loss=outcome.loss + zero)
 
 
 def test_a_problem_that_xla_cannot_compile_says_what_to_do():

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import sonnet as snt
 import tensorflow as tf
 
 from l2l_tf.meta_gradients import unroll
@@ -11,6 +12,7 @@ from l2l_tf.problems import image_classification
 from l2l_tf.problems import keras_model
 from l2l_tf.problems import quadratic
 from l2l_tf.problems import simple
+from l2l_tf.problems import sonnet_model
 from l2l_tf.rules import hand_designed
 
 _SEED = tf.constant([1, 2])
@@ -46,29 +48,34 @@ def test_the_loss_is_the_weighted_sum():
     params = problem.initial_params(task, _SEED)
     batch = problem.sample_batch(task, _SEED)
     state = problem.initial_model_state(task, _SEED)
-    loss, next_state = problem.stateful_loss(params, state, task, batch)
-    expected, remaining = 0.0, list(params)
+    outcome = problem.loss(params, state, task, batch, _SEED)
+    expected, remaining, metrics = 0.0, list(params), {}
     for index, (part, weight) in enumerate(zip(parts, weights, strict=True)):
         size = len(part.parameter_names)
         own, remaining = remaining[:size], remaining[size:]
-        part_loss, part_state = part.stateful_loss(
-            own, state[index], task[index], batch[index]
+        part_outcome = part.loss(
+            own, state[index], task[index], batch[index], _SEED
         )
-        expected += weight * part_loss
+        expected += weight * part_outcome.loss
         tf.nest.map_structure(
-            np.testing.assert_array_equal, next_state[index], part_state
+            np.testing.assert_array_equal,
+            outcome.model_state[index],
+            part_outcome.model_state,
         )
+        for name, value in part_outcome.metrics.items():
+            metrics[f"problem_{index}/{name}"] = value
     assert not remaining
-    np.testing.assert_allclose(loss, expected, rtol=1e-6)
-    np.testing.assert_allclose(
-        problem.loss(params, task, batch), expected, rtol=1e-6
-    )
+    np.testing.assert_allclose(outcome.loss, expected, rtol=1e-6)
+    assert set(metrics) == {"problem_0/accuracy", "problem_2/accuracy"}
+    assert outcome.metrics == metrics
 
 
 def test_weights_default_to_one():
     problem = ensemble.Ensemble([simple.Simple(), simple.SimpleMulti()])
     params = [tf.constant(x) for x in (1.0, 2.0, 3.0)]
-    assert float(problem.loss(params, [(), ()], [(), ()])) == 14.0
+    nothing = [(), ()]
+    outcome = problem.loss(params, nothing, nothing, nothing, _SEED)
+    assert float(outcome.loss) == 14.0
 
 
 def test_independent_functions_stay_independent():
@@ -77,12 +84,12 @@ def test_independent_functions_stay_independent():
     task = problem.sample_task(_SEED)
     params = problem.initial_params(task, _SEED)
     losses = [
-        part.loss([param], t, ())
+        part.loss([param], (), t, (), _SEED).loss
         for part, param, t in zip(parts, params, task, strict=True)
     ]
-    np.testing.assert_allclose(
-        problem.loss(params, task, [(), ()]), losses[0] + losses[1]
-    )
+    nothing = [(), ()]
+    outcome = problem.loss(params, nothing, task, nothing, _SEED)
+    np.testing.assert_allclose(outcome.loss, losses[0] + losses[1])
 
 
 def test_equal_problems_are_drawn_independently():
@@ -110,6 +117,37 @@ def test_states_advance_along_an_unroll():
     np.testing.assert_allclose(final, 5.0, atol=1.0)
 
 
+def _dropout():
+    rng = np.random.default_rng(0)
+    return sonnet_model.from_sonnet(
+        DropOut,
+        "mean_squared_error",
+        (rng.normal(size=(30, 3)), np.zeros(30)),
+        batch_size=4,
+    )
+
+
+class DropOut(snt.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = snt.Linear(1)
+
+    def __call__(self, inputs, is_training):
+        assert is_training
+        return self.linear(tf.nn.dropout(inputs, 0.5))
+
+
+def test_each_problem_draws_from_a_seed_of_its_own():
+    problem = ensemble.Ensemble([_dropout()] * 2, [1.0, -1.0])
+    nothing = [(), ()]
+    # The same parameters and minibatches: only masks differ.
+    param = problem.initial_params(nothing, _SEED)[:2]
+    batch = problem.sample_batch(nothing, _SEED)[:1]
+    arguments = [*param, *param], [[], []], nothing, batch * 2
+    first, again = (problem.loss(*arguments, _SEED).loss for _ in range(2))
+    assert float(first) == float(again) != 0.0
+
+
 def test_parameters_are_named_by_problem():
     problem = ensemble.Ensemble([simple.SimpleMulti(), quadratic.Quadratic()])
     assert problem.parameter_names == [
@@ -122,6 +160,9 @@ def test_parameters_are_named_by_problem():
 def test_the_split_is_that_of_all_problems():
     problem = ensemble.Ensemble([simple.Simple(), _digits()]).with_split("test")
     assert [p.split for p in (problem, *problem.problems)] == ["test"] * 3
+    named = ensemble.Ensemble([simple.Simple()])
+    named.name = "another"
+    assert named.with_split("test").config()["name"] == "another"
 
 
 def test_problems_that_do_not_fit_are_refused():
@@ -135,4 +176,4 @@ def test_problems_that_do_not_fit_are_refused():
     task = problem.sample_task(_SEED)
     params = problem.initial_params(task, _SEED)
     with pytest.raises(ValueError, match=r"one shape.*\[\[\], \[3\]\]"):
-        problem.loss(params, task, [(), ()])
+        problem.loss(params, [(), ()], task, [(), ()], _SEED)

@@ -8,6 +8,7 @@ import tensorflow as tf
 from l2l_tf.core import randomness
 from l2l_tf.problems import datasets as data
 from l2l_tf.problems import image_classification
+from l2l_tf.problems import networks
 
 _SEED = tf.constant([1, 2])
 
@@ -17,7 +18,7 @@ def _problem(**options):
     return image_classification.ImageClassification("digits", **options)
 
 
-@pytest.mark.parametrize("activation", image_classification.ACTIVATIONS)
+@pytest.mark.parametrize("activation", networks.ACTIVATIONS)
 @pytest.mark.parametrize("hidden_layers", [[], [20], [5, 7]])
 def test_it_equals_the_same_model_in_keras(hidden_layers, activation):
     problem = _problem(hidden_layers=hidden_layers, activation=activation)
@@ -37,7 +38,7 @@ def test_it_equals_the_same_model_in_keras(hidden_layers, activation):
     model.set_weights([params[position] for position in layout])
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(params)
-        loss = problem.loss(params, (), (images, labels))
+        loss = problem.loss(params, (), (), (images, labels), _SEED).loss
         expected = keras.losses.SparseCategoricalCrossentropy(True)(
             labels, model(images)
         )
@@ -106,7 +107,7 @@ def test_float64_is_float64_throughout():
     problem = _problem(dtype="float64")
     params = problem.initial_params((), _SEED)
     images, labels = problem.sample_batch((), _SEED)
-    loss = problem.loss(params, (), (images, labels))
+    loss = problem.loss(params, (), (), (images, labels), _SEED).loss
     assert {t.dtype for t in (*params, images, loss)} == {tf.float64}
 
 
@@ -117,9 +118,78 @@ def test_float64_is_float64_throughout():
         ({"batch_size": 0}, "batch_size.*0"),
         ({"hidden_layers": [20, 0]}, r"hidden_layers.*\[20, 0\]"),
         ({"initial_values": -1.0}, "initial values -1.0"),
-        ({"split": "nope"}, "'nope'.*'validation'"),
     ],
 )
 def test_what_makes_no_sense_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
         _problem(**options)
+
+
+def test_an_unknown_split_is_refused():
+    with pytest.raises(ValueError, match="'nope'.*'validation'"):
+        image_classification.ImageClassification("digits", "nope")
+
+
+@pytest.mark.parametrize(
+    ("kind", "sums", "loss"),
+    [
+        (
+            0.01,
+            [-0.0354775993, 22.7983213, 0.0344223229]
+            + [-0.434856026, -0.299515056, -0.411751697],
+            2.3015933,
+        ),
+        (
+            [0.01, 1.0],
+            [-1.26955517, 815.830998, 1.23179231]
+            + [-15.5611891, -10.7180548, -14.7344103],
+            2.63487625,
+        ),
+        (
+            "module",
+            [0.0, -539.066894, 0.0, -25.9133944, 0.0, 69.7534376],
+            2.31629562,
+        ),
+        (
+            "glorot_uniform",
+            [0.0, -1208.44982, 0.0, -3.84405485, 0.0, 18.7769121],
+            2.40516734,
+        ),
+    ],
+)
+def test_starts_minibatches_and_losses_stay_what_they_are(kind, sums, loss):
+    problem = image_classification.ImageClassification(
+        "digits",
+        "validation",
+        hidden_layers=[5, 4],
+        activation="relu",
+        batch_size=16,
+        initial_values=kind,
+    )
+    seed = randomness.run_seed(3, "validation", 2)
+    params = problem.initial_params((), seed)
+    images, labels = problem.sample_batch((), randomness.fold_in(seed, 5))
+    outcome = problem.loss(params, (), (), (images, labels), seed)
+    # Trained optimizers, their figures and resumed runs depend on these.
+    expected_labels = [0, 6, 1, 8, 3, 7, 2, 3, 0, 3, 4, 1, 8, 6, 7, 3]
+    assert labels.numpy().tolist() == expected_labels
+    assert float(tf.reduce_sum(images)) == 305.875
+    # Weighted by their places, so that none are swapped.
+    actual = [
+        np.sum(values * np.arange(1, len(values) + 1))
+        for values in (p.numpy().astype("float64").ravel() for p in params)
+    ]
+    np.testing.assert_allclose(actual, sums, rtol=1e-5)
+    np.testing.assert_allclose(outcome.loss, loss, rtol=1e-6)
+
+
+def test_accuracy_is_the_share_of_right_answers():
+    problem = _problem(hidden_layers=[])
+    params = problem.initial_params((), _SEED)
+    images, labels = batch = problem.sample_batch((), _SEED)
+    accuracy = problem.loss(params, (), (), batch, _SEED).metrics["accuracy"]
+    flat = images.numpy().reshape(len(images), -1)
+    logits = flat @ params[1].numpy() + params[0].numpy()
+    expected = np.mean(np.argmax(logits, axis=1) == labels)
+    assert 0.0 < expected < 1.0
+    assert float(accuracy) == pytest.approx(expected)

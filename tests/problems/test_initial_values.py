@@ -5,7 +5,6 @@ import math
 import keras
 import numpy as np
 import pytest
-import sonnet as snt
 import tensorflow as tf
 
 from l2l_tf.core import randomness
@@ -14,13 +13,14 @@ from l2l_tf.problems import initial_values
 _SHAPES = (400, 300), (5, 5, 40, 30)  # Of a dense layer and a convolution.
 
 
-def _draw(kind, seed=0, shapes=_SHAPES):
-    """Weights of the shapes, and biases."""
-    w_init, b_init = initial_values.initializers(
-        kind, randomness.run_seed(seed, "train", 0)
+def _draw(kind, seed=0, shapes=_SHAPES, dtype=tf.float32):
+    """Weights of the shapes, and biases; all are 7 by themselves."""
+    names = [f"layer_{index}/w" for index in range(len(shapes))]
+    own = [7.0 * tf.ones(shape, dtype) for shape in (*shapes, [20_000])]
+    *weights, biases = initial_values.redraw(
+        kind, [*names, "layer/b"], own, randomness.run_seed(seed, "train", 0)
     )
-    weights = [w_init(shape, tf.float32).numpy() for shape in shapes]
-    return weights, [b_init([20_000], tf.float32).numpy()]
+    return [values.numpy() for values in weights], [biases.numpy()]
 
 
 @pytest.mark.parametrize("std", [0.01, 1])
@@ -51,18 +51,10 @@ def test_the_deviation_is_log_uniform_in_the_range():
     assert -2.1 < logs.min() and logs.max() < 0.1
 
 
-def test_module_draws_as_sonnets_layers():
+def test_module_leaves_the_networks_own_values():
     weights, [biases] = _draw("module")
-    twins = [
-        snt.Linear(_SHAPES[0][-1]),
-        snt.Conv2D(_SHAPES[1][-1], 5),
-    ]
-    inputs = [tf.zeros([1, 400]), tf.zeros([1, 5, 5, 40])]
-    tf.random.set_seed(0)
-    for values, twin, data in zip(weights, twins, inputs, strict=True):
-        twin(data)
-        _assert_same_distribution(values, twin.w.numpy())
-    np.testing.assert_array_equal(biases, 0.0)
+    for values in (*weights, biases):
+        np.testing.assert_array_equal(values, 7.0)
 
 
 def test_glorot_uniform_draws_as_kerass_layers():
@@ -70,7 +62,18 @@ def test_glorot_uniform_draws_as_kerass_layers():
     twin = keras.initializers.GlorotUniform(seed=0)
     for values in weights:
         _assert_same_distribution(values, np.array(twin(values.shape)))
-    np.testing.assert_array_equal(biases, 0.0)
+    np.testing.assert_array_equal(biases, 7.0)
+
+
+def test_weights_are_what_sonnet_calls_so():
+    names = ["w", "a/w", "lstm/w_i", "b", "norm/scale", "weird", "vector/w"]
+    shapes = [[3, 3]] * 4 + [[1, 1, 3], [3, 3], [3]]
+    own = [7.0 * tf.ones(shape) for shape in shapes]
+    values = initial_values.redraw("glorot_uniform", names, own, [1, 2])
+    is_drawn = [np.any(value != 7.0) for value in values]
+    assert is_drawn == [True] * 3 + [False] * 4
+    values = initial_values.redraw(0.1, names, own, [1, 2])
+    assert all(np.all(value != 7.0) for value in values)
 
 
 def _assert_same_distribution(values, reference):
@@ -83,7 +86,7 @@ def _assert_same_distribution(values, reference):
     assert np.min(values) == pytest.approx(np.min(reference), rel=5e-3)
 
 
-@pytest.mark.parametrize("kind", [0.1, [0.1, 1.0], "module", "glorot_uniform"])
+@pytest.mark.parametrize("kind", [0.1, [0.1, 1.0], "glorot_uniform"])
 def test_variables_are_drawn_independently_and_by_seed(kind):
     [first, second], _ = _draw(kind, 0, [(20, 20)] * 2)
     [again, _], _ = _draw(kind, 0, [(20, 20)] * 2)
@@ -93,14 +96,15 @@ def test_variables_are_drawn_independently_and_by_seed(kind):
 
 
 def test_weights_and_biases_are_drawn_independently():
-    w_init, b_init = initial_values.initializers(0.1, tf.constant([1, 2]))
-    assert not np.any(w_init([9], tf.float32) == b_init([9], tf.float32))
+    own = [tf.zeros([3, 3])] * 2
+    first, second = initial_values.redraw(0.1, ["a/w", "a/b"], own, [1, 2])
+    assert not np.any(first == second)
 
 
-def test_the_type_is_the_one_asked_for():
+def test_the_type_is_the_parameters_own():
     for kind in (0.1, [0.1, 1.0], "module", "glorot_uniform"):
-        for initializer in initial_values.initializers(kind, [1, 2]):
-            assert initializer([3, 4], tf.float64).dtype == tf.float64
+        [weights], [biases] = _draw(kind, 0, [(3, 4)], tf.float64)
+        assert weights.dtype == biases.dtype == np.float64
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,8 @@ def _unroll(problem, num_steps, learning_rate):
     @tf.function
     def run():
         start = unroll.start(rule, problem, _SEED)
-        return start, *unroll.unroll(rule, problem, start, num_steps)[:2]
+        trajectory = unroll.unroll(rule, problem, start, num_steps)
+        return start, trajectory.losses, trajectory.run
 
     return run()
 
@@ -66,6 +67,11 @@ def _unroll(problem, num_steps, learning_rate):
 def _batch(problem, step):
     stream = randomness.stream(_SEED, "batch")
     return problem.sample_batch((), randomness.fold_in(stream, step))
+
+
+def _loss(problem, params, batch):
+    state = problem.initial_model_state((), _SEED)
+    return problem.loss(params, state, (), batch, _SEED)
 
 
 def test_an_unroll_is_what_kerass_own_training_computes():
@@ -214,7 +220,7 @@ def test_several_inputs_are_possible():
         model, "mse", ({"a": _INPUTS, "b": _INPUTS}, np.ones([60, 1]))
     )
     params = problem.initial_params((), _SEED)
-    assert float(problem.loss(params, (), _batch(problem, 0))) == 1.0
+    assert float(_loss(problem, params, _batch(problem, 0)).loss) == 1.0
 
 
 def _unbuilt():
@@ -243,7 +249,7 @@ def test_models_come_in_any_shape(model_fn):
     kernel, bias = problem.initial_params((), _SEED)
     inputs, targets = batch = _batch(problem, 0)
     expected = np.mean((inputs @ kernel + bias - targets) ** 2)
-    loss = problem.loss([kernel, bias], (), batch)
+    loss = _loss(problem, [kernel, bias], batch).loss
     assert float(loss) == pytest.approx(float(expected), rel=1e-5)
 
 
@@ -258,7 +264,7 @@ def test_targets_are_brought_into_shape_as_in_keras(loss):
     model.set_weights(params)
     model.compile(loss=loss)
     expected = model.evaluate(*batch, batch_size=128, verbose=0)
-    assert float(problem.loss(params, (), batch)) == pytest.approx(
+    assert float(_loss(problem, params, batch).loss) == pytest.approx(
         expected, rel=1e-5
     )
 
@@ -282,35 +288,59 @@ def test_what_is_frozen_keeps_its_value():
     assert any(np.allclose(v, _INPUTS.mean(0), atol=1e-4) for v in state)
 
 
+def test_data_that_cannot_be_used_is_refused():
+    with pytest.raises(ValueError, match="at least 6.*5"):
+        keras_model.from_keras(_CLASSIFIER, "mse", (_INPUTS[:5], _LABELS[:5]))
+
+
+_SPARSE = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+_LOGITS = keras.losses.BinaryCrossentropy(from_logits=True)
+
+
 @pytest.mark.parametrize(
-    ("dataset", "message"),
+    ("units", "activation", "loss", "targets", "metric"),
     [
-        (_INPUTS, "pair.*ndarray"),
-        ((_INPUTS, _LABELS, _LABELS), "pair.*tuple"),
-        ((_INPUTS, _LABELS[:-1]), r"\[59, 60\]"),
-        ((_INPUTS[:5], _LABELS[:5]), "at least 6.*5"),
-        (tf.data.Dataset.from_tensor_slices(_INPUTS).batch(7), "pair"),
+        (3, None, _SPARSE, _LABELS, "sparse_categorical_accuracy"),
         (
-            tf.data.Dataset.from_tensor_slices((_INPUTS, _LABELS)),
-            "batched",
+            3,
+            "softmax",
+            "sparse_categorical_crossentropy",
+            _LABELS[:, np.newaxis],
+            "sparse_categorical_accuracy",
         ),
         (
-            tf.data.Dataset.from_tensor_slices((_INPUTS, _LABELS))
-            .take(0)
-            .batch(7),
-            "at least 6",
+            3,
+            "softmax",
+            "CategoricalFocalCrossentropy",
+            np.eye(3)[_LABELS],
+            "categorical_accuracy",
         ),
-        (
-            tf.data.Dataset.from_tensor_slices((_INPUTS, _LABELS))
-            .repeat()
-            .batch(7),
-            "finite",
-        ),
+        (1, "sigmoid", "binary_crossentropy", _LABELS % 2, "binary_accuracy"),
+        (2, None, _LOGITS, np.eye(3)[_LABELS][:, :2], None),
     ],
 )
-def test_data_that_cannot_be_used_is_refused(dataset, message):
-    with pytest.raises(ValueError, match=message):
-        keras_model.from_keras(_CLASSIFIER, "mse", dataset)
+def test_accuracy_is_what_keras_computes(
+    units, activation, loss, targets, metric
+):
+    make = _sequential(lambda: layers.Dense(units, activation=activation))
+    problem = keras_model.from_keras(make, loss, (_INPUTS, targets))
+    params = problem.initial_params((), _SEED)
+    inputs, targets = batch = _batch(problem, 0)
+    outcome = _loss(problem, params, batch)
+    model = make()
+    model.set_weights(params)
+    metric = metric or keras.metrics.BinaryAccuracy(threshold=0.0)
+    model.compile(loss=loss, metrics=[metric])
+    _, expected = model.evaluate(inputs, targets, batch_size=128, verbose=0)
+    assert 0.0 < expected < 1.0
+    assert set(outcome.metrics) == {"accuracy"}
+    assert float(outcome.metrics["accuracy"]) == pytest.approx(expected)
+
+
+def test_a_regression_reports_no_accuracy():
+    problem = _regression(lambda: layers.Dense(1))
+    params = problem.initial_params((), _SEED)
+    assert not _loss(problem, params, _batch(problem, 0)).metrics
 
 
 def test_what_makes_no_sense_is_refused():

@@ -5,12 +5,14 @@ import functools
 import keras
 import numpy as np
 import pytest
+import sonnet as snt
 import tensorflow as tf
 
 from l2l_tf.core import randomness
 from l2l_tf.problems import base
 from l2l_tf.problems import keras_model
 from l2l_tf.problems import registry
+from l2l_tf.problems import sonnet_model
 
 _OPTIONS = {
     "simple": {"dtype": "float64"},
@@ -24,14 +26,22 @@ _OPTIONS = {
         ]
     },
 }
-_NAMES = [*_OPTIONS, "from_keras"]
+_NAMES = [*_OPTIONS, "from_keras", "from_sonnet"]
 
 
 @functools.cache
 def _problem(name: str) -> base.Problem:
-    if name != "from_keras":
+    if name in _OPTIONS:
         return registry.make_problem(name, **_OPTIONS[name])
     rng = np.random.default_rng(0)
+    data = rng.normal(size=(60, 4)), rng.normal(size=(60, 1))
+    if name == "from_sonnet":
+        return sonnet_model.from_sonnet(
+            lambda: snt.nets.MLP([3, 1], dropout_rate=0.5),
+            "mean_squared_error",
+            data,
+            batch_size=8,
+        )
     return keras_model.from_keras(
         lambda: keras.Sequential(
             [
@@ -42,7 +52,7 @@ def _problem(name: str) -> base.Problem:
             ]
         ),
         "mse",
-        (rng.normal(size=(60, 4)), rng.normal(size=(60, 1))),
+        data,
         batch_size=8,
     )
 
@@ -58,7 +68,9 @@ def _draw(problem: base.Problem, seed: tf.Tensor) -> dict[str, base.Nest]:
         "params": params,
         "state": state,
         "batch": batch,
-        "loss": problem.stateful_loss(params, state, task, batch),
+        "loss": problem.loss(
+            params, state, task, batch, randomness.stream(seed, "loss")
+        ),
     }
 
 
@@ -91,6 +103,7 @@ def test_a_graph_draws_the_same(name):
         ("digits", ["params", "batch"]),
         ("ensemble", ["params", "batch"]),
         ("from_keras", ["params", "state", "batch"]),
+        ("from_sonnet", ["params", "batch"]),
     ],
 )
 def test_another_seed_gives_another_draw(name, kinds):
@@ -105,6 +118,22 @@ def test_another_seed_gives_another_draw(name, kinds):
             )
         ]
         assert any(different), kind
+
+
+@pytest.mark.parametrize("name", _NAMES)
+def test_a_loss_tells_the_next_state_and_metrics(name):
+    draw = _draw(_problem(name), _seed(0))
+    outcome = draw["loss"]
+    assert isinstance(outcome, base.Outcome)
+    tf.nest.map_structure(
+        lambda before, after: after.shape.assert_is_compatible_with(
+            before.shape
+        ),
+        draw["state"],
+        outcome.model_state,
+    )
+    metrics = {"digits": {"accuracy"}, "ensemble": {"problem_1/accuracy"}}
+    assert set(outcome.metrics) == metrics.get(name, set())
 
 
 @pytest.mark.parametrize("name", _NAMES)
@@ -131,14 +160,16 @@ def test_with_split_leaves_the_original_as_it_is(name):
         problem.with_split("nope")
 
 
-@pytest.mark.parametrize("name", ["simple-multi", "quadratic", "digits"])
-def test_gradients_are_the_slopes_of_the_loss(name):
+@pytest.mark.parametrize(
+    "name", ["simple-multi", "quadratic", "digits", "from_sonnet"]
+)
+def test_gradients_are_those_of_the_loss(name):
     problem = _problem(name)
     draw = _draw(problem, _seed(0))
-    params, task, batch = draw["params"], draw["task"], draw["batch"]
+    params, rest = draw["params"], (draw["state"], draw["task"], draw["batch"])
 
     def total(params):
-        return tf.reduce_sum(problem.loss(params, task, batch))
+        return tf.reduce_sum(problem.loss(params, *rest, _seed(0)).loss)
 
     with tf.GradientTape() as tape:
         tape.watch(params)
@@ -153,6 +184,6 @@ def test_gradients_are_the_slopes_of_the_loss(name):
             moved[index] = params[index] + step * direction
             return float(total(moved))
 
-        slope = (along(1e-5) - along(-1e-5)) / 2e-5
+        difference = (along(1e-5) - along(-1e-5)) / 2e-5
         expected = float(tf.reduce_sum(gradient * direction))
-        assert slope == pytest.approx(expected, rel=1e-6)
+        assert difference == pytest.approx(expected, rel=1e-6)

@@ -17,7 +17,9 @@ def test_it_is_the_squared_norm_of_the_residual():
         np.sum((w[i].numpy() @ theta[i].numpy() - y[i].numpy()) ** 2)
         for i in range(3)
     ]
-    np.testing.assert_allclose(problem.loss([theta], (w, y), ()), expected)
+    outcome = problem.loss([theta], (), (w, y), (), _SEED)
+    np.testing.assert_allclose(outcome.loss, expected)
+    assert outcome.model_state == () and outcome.metrics == {}
 
 
 def test_every_function_has_its_own_gradient():
@@ -26,7 +28,7 @@ def test_every_function_has_its_own_gradient():
     theta = tf.random.stateless_normal([3, 4], [3, 4], dtype=tf.float64)
     with tf.GradientTape() as tape:
         tape.watch(theta)
-        loss = problem.loss([theta], (w, y), ())
+        loss = problem.loss([theta], (), (w, y), (), _SEED).loss
     expected = [
         2 * w[i].numpy().T @ (w[i].numpy() @ theta[i].numpy() - y[i].numpy())
         for i in range(3)
@@ -53,7 +55,7 @@ def test_coefficients_are_distributed_as_announced(
         assert np.min(tensor) >= low
     # The paper's mean f(0), by which the two samplings are told apart.
     zeros = [tf.zeros([4000, 10])]
-    loss = problem.loss(zeros, task, ())
+    loss = problem.loss(zeros, (), task, (), _SEED).loss
     assert np.mean(loss) == pytest.approx(first_loss, rel=0.03)
 
 

@@ -1,5 +1,7 @@
 """Tests of l2l_tf/problems/registry.py."""
 
+import sys
+
 import pytest
 import tensorflow as tf
 
@@ -24,8 +26,17 @@ def test_names_and_options_make_problems():
 )
 def test_data_sets_make_image_classification(name, options):
     problem = registry.make_problem(name, hidden_layers=[3], **options)
-    assert type(problem) is image_classification.ImageClassification
-    assert problem.name == "digits"
+    assert isinstance(problem, image_classification.ImageClassification)
+    assert problem.config() == {
+        "name": "digits",
+        "options": {
+            "hidden_layers": [3],
+            "activation": "sigmoid",
+            "batch_size": 128,
+            "initial_values": 0.01,
+            "dtype": "float32",
+        },
+    }
     params = problem.initial_params((), tf.constant([0, 0]))
     assert sorted(tuple(p.shape) for p in params) == [
         (3,), (3, 10), (10,), (64, 3),
@@ -60,7 +71,7 @@ def test_accepted_options_are_all_but_name_and_split():
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("nope", {}, "'nope'.*quadratic.*digits"),
+        ("nope", {}, "'nope'.*digits.*quadratic"),
         ("quadratic", {"dims": 3}, r"\['dims'\].*'quadratic'.*'num_dims'"),
         ("quadratic", {"num_functions": 0}, "num_functions.*0"),
         ("quadratic", {"num_dims": 0}, "num_dims.*0"),
@@ -91,3 +102,84 @@ def test_bad_problems_are_refused_in_one_line(name, options, message):
     with pytest.raises(ValueError, match=message) as error:
         registry.make_problem(name, **options)
     assert "\n" not in str(error.value)
+
+
+_OWN = """
+from l2l_tf.problems import quadratic
+
+def parabola(split, num_dims=1, num_functions=2):
+    return quadratic.Quadratic(
+        split, num_dims=num_dims, num_functions=num_functions
+    )
+
+def number(split):
+    return 3
+
+def no_split():
+    return quadratic.Quadratic()
+
+VALUE = 3
+"""
+
+
+@pytest.fixture(name="own")
+def _own(tmp_path, monkeypatch):
+    """Makes a module `own_problems` and a broken one importable."""
+    (tmp_path / "own_problems.py").write_text(_OWN)
+    (tmp_path / "broken_problems.py").write_text("import no_such_thing")
+    monkeypatch.syspath_prepend(tmp_path)
+    yield
+    sys.modules.pop("own_problems", None)
+
+
+def test_a_users_own_function_makes_a_problem(own):
+    name = "own_problems:parabola"
+    problem = registry.import_problem(name, "test", num_dims=3)
+    assert type(problem) is quadratic.Quadratic
+    assert (problem.split, problem.num_dims) == ("test", 3)
+    config = {"name": name, "options": {"num_dims": 3}}
+    assert problem.config() == config
+    assert problem.with_split("train").config() == config
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("own_problems:nope", {}, "'own_problems' has no function 'nope'"),
+        ("own_problems:VALUE", {}, "'own_problems' has no function 'VALUE'"),
+        ("no_problems:parabola", {}, "no module 'no_problems'"),
+        ("own_problems.sub:parabola", {}, "no module 'own_problems.sub'"),
+        ("own_problems:number", {}, "'own_problems:number' must return.*int"),
+        ("own_problems:no_split", {}, "'split'"),
+        ("own_problems:parabola", {"dims": 3}, "'own_problems:parabola'.*dims"),
+        ("own_problems:parabola", {"num_dims": 0}, "num_dims.*0"),
+        (":parabola", {}, "package.module:function.*':parabola'"),
+        ("own_problems:", {}, "package.module:function.*'own_problems:'"),
+        ("a:b:c", {}, "package.module:function.*'a:b:c'"),
+    ],
+)
+def test_what_cannot_be_imported_is_refused_in_one_line(
+    own, name, options, message
+):
+    with pytest.raises(ValueError, match=message) as error:
+        registry.import_problem(name, **options)
+    assert "\n" not in str(error.value)
+
+
+def test_what_a_users_module_lacks_is_told_by_python(own):
+    with pytest.raises(ModuleNotFoundError, match="no_such_thing"):
+        registry.import_problem("broken_problems:parabola")
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("own_problems:parabola", {}),
+        ("own_problems:parabola", {"allow_import": True}),
+        ("ensemble", {"problems": [{"problem": "own_problems:parabola"}]}),
+    ],
+)
+def test_nothing_is_imported_unless_asked_for(own, name, options):
+    with pytest.raises(ValueError, match="'own_problems:parabola'.*imported"):
+        registry.make_problem(name, **options)
+    assert "own_problems" not in sys.modules

@@ -222,6 +222,7 @@ def test_evaluate_prints_a_table_and_writes_json_and_plot(trained, tmp_path):
             "last_tenth",
             "last_tenth_sem",
             "mean_over_steps",
+            "metrics",
         }
     assert (tmp_path / "out" / "plot.png").read_bytes()[1:4] == b"PNG"
 
