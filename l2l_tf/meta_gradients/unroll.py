@@ -133,6 +133,12 @@ def unroll(
     evaluation = loop_lib.trace(
         problem.loss, run.params, run.model_state, run.task, batch, run.seed
     )
+    outcome = loop_lib.specs(evaluation.structured_outputs)
+    if not isinstance(outcome, problems.Outcome):
+        raise TypeError(
+            f"The loss of {type(problem).__name__} must return an Outcome, see "
+            f"l2l_tf.problems.base; received {outcome!r}."
+        )
     compiles_all = jit_compile and compilation.favours_xla(evaluation.graph)
     advance = rule.record if keep_gradients else _without_record(rule)
     if jit_compile and not compiles_all:
@@ -143,10 +149,10 @@ def unroll(
         second_derivatives,
         keep_gradients,
         keep_metrics,
-        loop_lib.specs(evaluation.structured_outputs),
+        outcome,
     )
 
-    def go(run, batch_at):
+    def advance_from(run, batch_at):
         def evaluate(params, model_state, index):
             stream = randomness.stream(run.seed, "loss")
             seed = randomness.fold_in(stream, run.step + index)
@@ -157,17 +163,17 @@ def unroll(
         start = loop_lib.Position(run.params, run.rule_state, run.model_state)
         return loop.run(evaluate, start)
 
-    def go_on(run, batches):
-        return go(
+    def advance_on(run, batches):
+        return advance_from(
             run,
             lambda index: tf.nest.map_structure(lambda b: b[index], batches),
         )
 
     if compiles_all:
         batches = _map(draw, run.step + tf.range(num_steps + 1), batch)
-        result = tf.function(go_on, jit_compile=True)(run, batches)
+        result = tf.function(advance_on, jit_compile=True)(run, batches)
     else:
-        result = go(run, lambda index: draw(run.step + index))
+        result = advance_from(run, lambda index: draw(run.step + index))
     end, seen, records = result
     run = run._replace(step=run.step + num_steps, **end._asdict())
     return Trajectory(run=run, records=records, **seen._asdict())

@@ -65,8 +65,8 @@ def seeded(function: Callable[..., Any]) -> Callable[..., Any]:
     Returns:
         The function with a seed, int32 of shape [2], before its arguments;
         equal seeds give equal results. It raises a ValueError if the function
-        draws in a way that cannot be replaced, such as from a
-        `tf.random.Generator`.
+        draws in a way that cannot be replaced: from a `tf.random.Generator`,
+        or inside a loop, whose iterations would all draw the same.
     """
 
     def call(seed, *args):
@@ -85,22 +85,24 @@ def seeded(function: Callable[..., Any]) -> Callable[..., Any]:
 @contextlib.contextmanager
 def _replacing(seed: tf.Tensor) -> Iterator[None]:
     numbers = itertools.count()
+    whole = tf.constant(0).graph
 
     def replace(op_type, inputs, attrs, outputs, op_name=None, graph=None):
-        del attrs, op_name, graph
+        del attrs, op_name
         stateless = _STATELESS.get(op_type)
-        if stateless is not None:
-            own = randomness.fold_in(seed, next(numbers))
-            # What it replaces is left without a use, hence never run.
-            return [stateless(*inputs, seed=own, dtype=outputs[0].dtype)]
-        if op_type in _REFUSED:
+        if stateless is None and op_type not in _REFUSED:
+            return outputs
+        if stateless is None or graph is not whole:
             raise ValueError(
-                f"A run cannot repeat what TensorFlow's {op_type} draws; "
+                f"A run cannot repeat what TensorFlow's {op_type} draws here; "
                 "accepted are tf.random.normal, truncated_normal, uniform, "
                 "shuffle and categorical, tf.nn.dropout and what is made of "
-                "these, such as Sonnet's initializers."
+                "these, such as Sonnet's initializers, outside of tf.function, "
+                "tf.cond and tf.while_loop."
             )
-        return outputs
+        own = randomness.fold_in(seed, next(numbers))
+        # What it replaces is left without a use, hence never run.
+        return [stateless(*inputs, seed=own, dtype=outputs[0].dtype)]
 
     op_callbacks.add_op_callback(replace)
     try:

@@ -324,3 +324,13 @@ def test_a_convnet_unrolls_to_the_same_with_a_compiled_rule():
         plain,
         compiled,
     )
+
+
+class _Bare(simple.Simple):
+    def loss(self, params, model_state, task, batch, seed):
+        return tf.square(params[0])
+
+
+def test_a_loss_that_is_no_outcome_is_refused():
+    with pytest.raises(TypeError, match="_Bare must return an Outcome"):
+        _run(hand_designed.SGD(0.25), _Bare(), 1)

@@ -55,17 +55,18 @@ def test_draws_of_one_call_are_independent():
     assert not np.any(first == second)
 
 
-def test_nested_functions_and_loops_are_reached():
-    def draw():
-        nested = tf.function(lambda: tf.random.normal([3]))
-        looped = tf.map_fn(
-            lambda _: tf.random.normal([3]), tf.range(2), tf.float32
-        )
-        return nested(), looped
+def test_a_loop_around_it_may_draw_anew():
+    draw = _SEEDED["normal"]
 
-    draw = seeding.seeded(draw)
-    first, again = draw(_SEED), draw(_SEED)
-    tf.nest.map_structure(np.testing.assert_array_equal, first, again)
+    @tf.function
+    def draws():
+        return tf.map_fn(
+            lambda step: draw(tf.stack([step, 0]))[:3], tf.range(2), tf.float32
+        )
+
+    first, second = draws()
+    assert not np.any(first == second)
+    np.testing.assert_array_equal(second, draw(tf.constant([1, 0]))[:3])
 
 
 def test_gradients_flow_through_what_is_drawn():
@@ -91,6 +92,12 @@ def test_what_is_drawn_elsewhere_stays_random():
         lambda: tf.random.gamma([3], 1.0),
         lambda: tf.random.poisson([3], 1.0),
         lambda: tf.random.get_global_generator().normal([3]),
+        # All iterations would draw the same.
+        lambda: tf.map_fn(
+            lambda _: tf.random.normal([3]), tf.range(2), tf.float32
+        ),
+        # It may have been traced with another seed.
+        lambda: tf.function(lambda: tf.random.normal([3]))(),
     ],
 )
 def test_what_no_seed_can_be_given_to_is_refused(draw):
