@@ -182,16 +182,6 @@ def check_at_least(minimum: int, *names: str) -> None:
             )
 
 
-def check_not_foreign(name: str) -> None:
-    """Refuses to import code because a file names it."""
-    if ":" in name:
-        raise UsageError(
-            f"The experiment is on a problem of your own, {name!r}; give "
-            f"--problem={name} again, since code that a folder names is not "
-            "imported by itself."
-        )
-
-
 def set_data_dir(data_dir: str | None) -> None:
     """Makes `--data_dir` known to all that loads data."""
     if data_dir:

@@ -63,8 +63,6 @@ def main(argv: list[str]) -> None:
             f"--problem={name!r} is another problem than the experiment's, "
             f"{config.problem['name']!r}."
         )
-    if FLAGS.problem is None:
-        command_line.check_not_foreign(name)
     problem = command_line.build_problem(
         name, config.problem["options"], FLAGS.data_dir
     )

@@ -144,7 +144,6 @@ def describe(saved):
     if saved is not None:
         if not FLAGS["problem"].present:
             name = saved.problem["name"]
-            command_line.check_not_foreign(name)
         if not FLAGS["initial_optimizer"].present:
             initial_optimizer = saved.initial_optimizer
         if not FLAGS["problem_options"].present:

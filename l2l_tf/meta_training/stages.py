@@ -109,9 +109,10 @@ def plan(
     last = recipe.stages[-1]
     for number, stage in enumerate(recipe.stages, start=1):
         with _explained(recipe, stage):
-            problem = registry.make_problem(
-                stage.problem, **stage.problem_options
-            )
+            make = registry.make_problem
+            if recipe.may_import and registry.is_import(stage.problem):
+                make = registry.import_problem
+            problem = make(stage.problem, **stage.problem_options)
             settings = settings_lib.make(stage.settings)
             start, rule = stage.start_from, None
             if stage.rule is not None:
