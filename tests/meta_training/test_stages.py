@@ -9,7 +9,6 @@ import sys
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from l2l_tf.meta_training import recipe as recipe_lib
 from l2l_tf.meta_training import stages
@@ -144,8 +143,6 @@ def test_metadata_names_the_recipe_and_the_stage(trained):
 
 
 def test_a_stage_starts_where_another_ended(trained):
-    checkpoint = tf.train.load_checkpoint(str(trained / "1-first/checkpoints"))
-    del checkpoint  # There is one, as of any experiment.
     config = json.loads((trained / "2-second/config.json").read_text())
     assert config["initial_optimizer"] == str(trained / "1-first/optimizer")
     assert config["rule"]["layers"] == [3]
