@@ -1,5 +1,6 @@
 """The README's code runs as it stands, and its commands use real flags."""
 
+import dataclasses
 import pathlib
 import re
 import shlex
@@ -7,6 +8,8 @@ import subprocess
 import sys
 
 import pytest
+
+from l2l_tf.meta_training import settings
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -48,6 +51,8 @@ def test_there_are_programs_and_commands():
 def test_command_uses_flags_that_exist(command):
     source = (ROOT / command[1]).read_text()
     known = re.findall(r'flags\.DEFINE_\w+\(\s*"(\w+)"', source)
+    if "define_settings()" in source:
+        known += [field.name for field in dataclasses.fields(settings.Settings)]
     used = [flag.lstrip("-").partition("=")[0] for flag in command[2:]]
     assert used and set(used) <= set(known)
 
