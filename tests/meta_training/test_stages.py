@@ -60,6 +60,10 @@ def _short():
     )
 
 
+def _train(recipe, folder, **options):
+    return stages.Training(recipe, folder, **options).run()
+
+
 def _run(command, kill_in=None, after_epoch=0):
     """Runs a command; kills it after an epoch of a stage, if one is named."""
     stage, output = None, []
@@ -126,7 +130,7 @@ def test_killed_within_stages_a_recipe_resumes_to_the_same_bits(tmp_path):
 def trained(tmp_path_factory):
     """Returns the folder of a recipe that has been trained."""
     folder = tmp_path_factory.mktemp("stages") / "run"
-    stages.train(_short(), folder, command="train")
+    _train(_short(), folder, command="train")
     return folder
 
 
@@ -150,7 +154,7 @@ def test_a_stage_starts_where_another_ended(trained):
 
 def test_what_is_done_is_not_done_again(trained, capsys):
     before = sorted((f, f.stat().st_mtime_ns) for f in trained.rglob("*/*"))
-    assert stages.train(_short(), trained, resume=True) == trained / "optimizer"
+    assert _train(_short(), trained, resume=True) == trained / "optimizer"
     assert "Stage 1-first is done" in capsys.readouterr().out
     after = sorted((f, f.stat().st_mtime_ns) for f in trained.rglob("*/*"))
     assert before == after
@@ -158,12 +162,12 @@ def test_what_is_done_is_not_done_again(trained, capsys):
 
 def test_another_recipe_is_not_resumed_nor_the_folder_lost(trained, tmp_path):
     with pytest.raises(ValueError, match="not the recipe 'mine' as it is now"):
-        stages.train(_recipe(), trained, resume=True)
+        _train(_recipe(), trained, resume=True)
     with pytest.raises(FileExistsError, match="resume=True"):
-        stages.train(_short(), trained)
+        _train(_short(), trained)
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(ValueError, match="holds no recipe's stages"):
-        stages.train(_short(), tmp_path, resume=True)
+        _train(_short(), tmp_path, resume=True)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +189,7 @@ def test_a_mistake_in_a_later_stage_is_told_before_the_first(
     changes, words, tmp_path
 ):
     with pytest.raises(ValueError) as error:
-        stages.train(_recipe(**changes), tmp_path / "run")
+        _train(_recipe(**changes), tmp_path / "run")
     for word in ["Stage 'second'", "recipe 'mine'", *words]:
         assert word in str(error.value)
     assert not list(tmp_path.iterdir())

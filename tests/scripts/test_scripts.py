@@ -66,8 +66,7 @@ def trained(tmp_path_factory):
 def test_help_explains_every_flag(script):
     done = _run(script, "--help")
     text = (ROOT / "scripts" / f"{script}.py").read_text()
-    names = re.findall(r'DEFINE_\w+\(\s*"(\w+)"', text)
-    names += re.findall(r'define_alias\("(\w+)"', text)
+    names = re.findall(r'flags\.DEFINE_\w+\(\s*"(\w+)"', text)
     assert names
     if script in ("train", "search"):
         names += [f.name for f in dataclasses.fields(settings.Settings)]
@@ -125,7 +124,7 @@ def test_train_writes_what_the_flags_say(trained):
         (["--num_pairs=3"], ["--num_pairs=3", "'es' or 'pes'"]),
         (["--num_steps=30.0", "--unroll_length=7"], ["--unroll_length", "7"]),
         (["--num_epochs=4294967296"], ["--num_epochs", "4294967296"]),
-        (["--test_runs=4294967296"], ["--test_runs", "4294967296"]),
+        (["--test_runs=4294967296"], ["--test_epochs", "4294967296"]),
         (["--gradient_clip_norm=1e-60"], ["--gradient_clip_norm", "float32"]),
         (
             ["--rule_options=dtype=bfloat16"],
