@@ -179,8 +179,8 @@ def test_names_come_in_the_order_of_the_tables():
 def test_a_description_counts_the_slots():
     assert hand_designed.Adam(0.5).describe() == (
         "The rule 'adam' with {'learning_rate': 0.5, 'beta_1': 0.9, "
-        "'beta_2': 0.999, 'epsilon': 1e-08}, 2 numbers of state for each "
-        "coordinate."
+        "'beta_2': 0.999, 'epsilon': 1e-08}; numbers of state for each "
+        "coordinate: 2."
     )
 
 

@@ -52,10 +52,10 @@ def test_binding_shares_the_parts_and_leaves_the_rule_as_it_is():
 def test_a_description_names_the_patterns():
     rule = routed.Routed({"conv": _lstm(1), "": hand_designed.SGD(0.5)})
     assert rule.describe() == (
-        "'conv': An LSTM with layers [3] on every coordinate, 6 numbers of "
-        "state for each.\n"
-        "'': The rule 'sgd' with {'learning_rate': 0.5}, 0 numbers of state "
-        "for each coordinate."
+        "'conv': An LSTM with layers [3] on every coordinate; numbers of state "
+        "for each: 6.\n"
+        "'': The rule 'sgd' with {'learning_rate': 0.5}; numbers of state "
+        "for each coordinate: 0."
     )
 
 
