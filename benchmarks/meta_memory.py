@@ -64,17 +64,25 @@ def _measure_one(estimator: str, units: int) -> dict:
     import tensorflow as tf
 
     from l2l_tf.core import randomness
-    from l2l_tf.meta_gradients import estimators as meta_gradients
     from l2l_tf.meta_gradients import meta_loss
+    from l2l_tf.meta_gradients import registry
     from l2l_tf.meta_gradients import unroll
+    from l2l_tf.meta_training import settings
     from l2l_tf.problems import registry as problems
     from l2l_tf.rules import registry as rules
 
     problem = problems.make_problem("mnist", hidden_layers=[units])
     rule = rules.make_rule(problem.default_rule())
     weights = meta_loss.step_weights("constant", 20)
-    estimate = getattr(meta_gradients, estimator)
-    step = tf.function(lambda run: estimate(rule, problem, run, weights))
+    chosen = settings.Settings(meta_gradient=estimator)
+    estimate = registry.ESTIMATORS.build(
+        estimator,
+        rule,
+        problem,
+        weights,
+        **chosen.resolved().estimator_options,
+    )
+    step = tf.function(lambda run: estimate(run, ()))
     start = tf.function(lambda seed: unroll.start(rule, problem, seed))
     run = start(randomness.run_seed(0, "train", 0))
     parameters = sum(param.shape.num_elements() for param in run.params)

@@ -65,15 +65,20 @@ def _meta_training(problem, rule, large: bool):
     import tensorflow as tf
 
     from l2l_tf.core import randomness
-    from l2l_tf.meta_gradients import estimators as meta_gradients
     from l2l_tf.meta_gradients import meta_loss
+    from l2l_tf.meta_gradients import registry
     from l2l_tf.meta_gradients import unroll
+    from l2l_tf.meta_training import settings
 
     weights = meta_loss.step_weights("constant", _UNROLL_LENGTH)
+    num_lanes = settings.Settings().resolved().num_lanes
 
-    def epoch(rule, estimate):
+    def epoch(rule, name, **options):
+        estimator = registry.ESTIMATORS.build(
+            name, rule, problem, weights, **options
+        )
         start = tf.function(lambda seed: unroll.start(rule, problem, seed))
-        step = tf.function(lambda run: estimate(rule, problem, run, weights))
+        step = tf.function(lambda run: estimator(run, ()))
 
         def run_epoch(index):
             run = start(randomness.run_seed(0, "train", index))
@@ -84,18 +89,13 @@ def _meta_training(problem, rule, large: bool):
 
         return run_epoch
 
-    def replay(fraction):
-        return lambda *arguments: meta_gradients.replay(*arguments, fraction)
-
     variants = {}
     if not large:
-        variants["autodiff"] = epoch(rule, meta_gradients.autodiff)
-        variants["autodiff, snt.LSTM"] = epoch(
-            _sonnet_rule(), meta_gradients.autodiff
-        )
+        variants["autodiff"] = epoch(rule, "autodiff")
+        variants["autodiff, snt.LSTM"] = epoch(_sonnet_rule(), "autodiff")
     for fraction in (1.0, 0.25, 0.1):
         variants[f"replay, fraction {fraction:g}"] = epoch(
-            rule, replay(fraction)
+            rule, "replay", coordinate_fraction=fraction, num_lanes=num_lanes
         )
     return variants
 

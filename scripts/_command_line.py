@@ -26,7 +26,7 @@ from absl import logging as absl_logging  # noqa: E402
 flags.disclaim_key_flags()
 
 _LARGEST = 2**31 - 1
-_ALIASES: set[str] = set()
+_OLDER_NAMES: set[str] = set()
 
 
 class UsageError(Exception):
@@ -104,12 +104,12 @@ def as_flags(text: str) -> str:
 
 
 def own_flags() -> list[str]:
-    """Returns the names of the script's flags, without older names."""
+    """Returns the names of the script's flags, without those of old."""
     defined_by = flags.FLAGS.find_module_defining_flag
     return [
         name
         for name in flags.FLAGS
-        if name not in _ALIASES and not defined_by(name).startswith("absl.")
+        if name not in _OLDER_NAMES and not defined_by(name).startswith("absl.")
     ]
 
 
@@ -159,13 +159,8 @@ def define_settings() -> None:
             boolean=kind == "bool",
         )
         if field.metadata["alias"]:
-            define_alias(field.metadata["alias"], field.name)
-
-
-def define_alias(alias: str, name: str) -> None:
-    """Keeps an older name of a flag."""
-    flags.DEFINE_alias(alias, name)
-    _ALIASES.add(alias)
+            flags.DEFINE_alias(field.metadata["alias"], field.name)
+            _OLDER_NAMES.add(field.metadata["alias"])
 
 
 def check_at_least(minimum: int, *names: str) -> None:
@@ -180,16 +175,6 @@ def check_at_least(minimum: int, *names: str) -> None:
             raise UsageError(
                 f"--{name} must be at most {_LARGEST}; received {value}."
             )
-
-
-def check_not_foreign(name: str) -> None:
-    """Refuses to import code because a file names it."""
-    if ":" in name:
-        raise UsageError(
-            f"The experiment is on a problem of your own, {name!r}; give "
-            f"--problem={name} again, since code that a folder names is not "
-            "imported by itself."
-        )
 
 
 def set_data_dir(data_dir: str | None) -> None:

@@ -54,6 +54,7 @@ flags.DEFINE_integer("num_steps", 100, "Updates per run.")
 flags.DEFINE_integer(
     "search_epochs", 10, "Validation runs per learning rate of a search."
 )
+flags.DEFINE_alias("search_runs", "search_epochs")
 flags.DEFINE_string(
     "split", "test", "Data to draw runs from: train, validation or test."
 )

@@ -25,12 +25,12 @@ flags.DEFINE_string(
     "on; others are known from the folder.",
 )
 flags.DEFINE_integer(
-    "test_runs",
+    "test_epochs",
     20,
     "Test runs whose results beside the baselines' go into the metadata; 0 "
     "for none.",
 )
-command_line.define_alias("test_epochs", "test_runs")
+flags.DEFINE_alias("test_runs", "test_epochs")
 flags.DEFINE_string("data_dir", None, "Folder of prepared TFDS data sets.")
 
 
@@ -43,7 +43,7 @@ def main(argv: list[str]) -> None:
     for name in ("save_path", "path"):
         if FLAGS[name].value is None:
             raise command_line.UsageError(f"--{name} is needed, see --help.")
-    command_line.check_at_least(0, "test_runs")
+    command_line.check_at_least(0, "test_epochs")
     config = command_line.checked(
         experiment_config.read_config, FLAGS.save_path
     )
@@ -63,8 +63,6 @@ def main(argv: list[str]) -> None:
             f"--problem={name!r} is another problem than the experiment's, "
             f"{config.problem['name']!r}."
         )
-    if FLAGS.problem is None:
-        command_line.check_not_foreign(name)
     problem = command_line.build_problem(
         name, config.problem["options"], FLAGS.data_dir
     )
@@ -78,7 +76,7 @@ def main(argv: list[str]) -> None:
         )
     exported = experiment.export(
         FLAGS.path,
-        test_runs=FLAGS.test_runs,
+        test_runs=FLAGS.test_epochs,
         overwrite=FLAGS.overwrite,
     )
     print(f"Optimizer: {exported}")

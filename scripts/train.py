@@ -73,12 +73,12 @@ flags.DEFINE_string(
 )
 command_line.define_settings()
 flags.DEFINE_integer(
-    "test_runs",
+    "test_epochs",
     20,
     "Test runs at the end, whose results beside the baselines' go into the "
     "exported metadata; 0 for none.",
 )
-command_line.define_alias("test_epochs", "test_runs")
+flags.DEFINE_alias("test_runs", "test_epochs")
 
 # What a recipe's stages do not say.
 _WITH_RECIPE = (
@@ -86,6 +86,7 @@ _WITH_RECIPE = (
     "save_path",
     "resume",
     "overwrite",
+    "test_epochs",
     "test_runs",
     "data_dir",
 )
@@ -94,7 +95,7 @@ _WITH_RECIPE = (
 def main(argv: list[str]) -> None:
     """Trains as the flags say."""
     del argv
-    command_line.check_at_least(0, "test_runs")
+    command_line.check_at_least(0, "test_epochs")
     if FLAGS.recipe is not None:
         _train_recipe()
         return
@@ -123,7 +124,7 @@ def main(argv: list[str]) -> None:
     exported = experiment_lib.run(
         experiment,
         log_dir=FLAGS.log_dir,
-        test_runs=FLAGS.test_runs,
+        test_runs=FLAGS.test_epochs,
     )
     print(f"Optimizer: {exported}")
     print(f"TensorBoard: tensorboard --logdir {FLAGS.log_dir or save_path}")
@@ -144,7 +145,6 @@ def describe(saved):
     if saved is not None:
         if not FLAGS["problem"].present:
             name = saved.problem["name"]
-            command_line.check_not_foreign(name)
         if not FLAGS["initial_optimizer"].present:
             initial_optimizer = saved.initial_optimizer
         if not FLAGS["problem_options"].present:
@@ -218,15 +218,15 @@ def _train_recipe() -> None:
     recipe = command_line.checked(
         recipe_lib.load, FLAGS.recipe, allow_python=True
     )
-    exported = command_line.checked(
-        stages.train,
+    training = command_line.checked(
+        stages.Training,
         recipe,
         FLAGS.save_path or f"runs/{recipe.name}",
         resume=FLAGS.resume,
         overwrite=FLAGS.overwrite,
-        test_runs=FLAGS.test_runs,
         command=_command(),
     )
+    exported = training.run(FLAGS.test_epochs)
     print(f"Optimizer: {exported}")
 
 

@@ -40,53 +40,69 @@ class Planned:
     config: config_lib.Config
 
 
-def train(
-    recipe: recipe_lib.Recipe,
-    save_path: str | os.PathLike,
-    resume: bool = False,
-    overwrite: bool = False,
-    test_runs: int = 0,
-    command: str = "",
-) -> pathlib.Path:
-    """Trains all stages that are not done yet.
+class Training:
+    """Trains the stages of a recipe that are not done yet."""
 
-    Args:
-        recipe: The recipe.
-        save_path: The folder.
-        resume: Whether to go on in the folder, between stages or within one.
-        overwrite: Whether to replace what is in it.
-        test_runs: Test runs of the last stage, see
-            `l2l_tf.meta_training.experiment.Experiment.export`.
-        command: The command that does this, for the metadata.
+    def __init__(
+        self,
+        recipe: recipe_lib.Recipe,
+        save_path: str | os.PathLike,
+        resume: bool = False,
+        overwrite: bool = False,
+        command: str = "",
+    ):
+        """Checks all stages, before the first begins; writes nothing.
 
-    Returns:
-        The folder of the last stage's optimizer.
+        Args:
+            recipe: The recipe.
+            save_path: The folder.
+            resume: Whether to go on in the folder, between stages or within
+                one.
+            overwrite: Whether to replace what is in it.
+            command: The command that does this, for the metadata.
 
-    Raises:
-        ValueError: If any stage makes no sense, before the first begins; or
-            if the folder holds another recipe.
-        FileExistsError: If the folder is in use.
-    """
-    path = pathlib.Path(save_path).expanduser()
-    config_lib.check_folder(path, resume, overwrite)
-    if resume:
-        _check_same(recipe, path)
-    planned = plan(recipe, path, command)
-    if overwrite:
-        config_lib.remove_folder(path)
-    with locking.locked(path):
-        files.write_json(path / config_lib.RECIPE, recipe.to_json())
-        for stage in planned[:-1]:
-            if (stage.folder / "optimizer" / metadata.METADATA).is_file():
-                print(f"Stage {stage.folder.name} is done.", flush=True)
-            else:
-                experiment_lib.run(_experiment(stage))
-        target = path / "optimizer"
-        if (target / metadata.METADATA).is_file():
-            return target
-        last = _experiment(planned[-1])
-        experiment_lib.run(last)
-        return last.export(target, test_runs, overwrite=True)
+        Raises:
+            ValueError: If any stage makes no sense, or if the folder holds
+                another recipe.
+            FileExistsError: If the folder is in use.
+        """
+        self._path = pathlib.Path(save_path).expanduser()
+        self._recipe = recipe
+        self._overwrite = overwrite
+        config_lib.check_folder(self._path, resume, overwrite)
+        if resume:
+            _check_same(recipe, self._path)
+        self._stages = plan(recipe, self._path, command)
+        if resume:
+            self._stages = [_continued(stage) for stage in self._stages]
+
+    def run(self, test_runs: int = 0) -> pathlib.Path:
+        """Trains to the end.
+
+        Args:
+            test_runs: Test runs of the last stage, see
+                `l2l_tf.meta_training.experiment.Experiment.export`.
+
+        Returns:
+            The folder of the last stage's optimizer.
+        """
+        if self._overwrite:
+            config_lib.remove_folder(self._path)
+        target = self._path / "optimizer"
+        with locking.locked(self._path):
+            files.write_json(
+                self._path / config_lib.RECIPE, self._recipe.to_json()
+            )
+            for stage in self._stages[:-1]:
+                if _holds_optimizer(stage.folder / "optimizer"):
+                    print(f"Stage {stage.folder.name} is done.", flush=True)
+                else:
+                    experiment_lib.run(_experiment(stage))
+            if not _holds_optimizer(target):
+                last = _experiment(self._stages[-1])
+                experiment_lib.run(last)
+                last.export(target, test_runs, overwrite=True)
+        return target
 
 
 def plan(
@@ -109,9 +125,10 @@ def plan(
     last = recipe.stages[-1]
     for number, stage in enumerate(recipe.stages, start=1):
         with _explained(recipe, stage):
-            problem = registry.make_problem(
-                stage.problem, **stage.problem_options
-            )
+            make = registry.make_problem
+            if recipe.may_import and registry.is_import(stage.problem):
+                make = registry.import_problem
+            problem = make(stage.problem, **stage.problem_options)
             settings = settings_lib.make(stage.settings)
             start, rule = stage.start_from, None
             if stage.rule is not None:
@@ -154,17 +171,24 @@ def _explained(
         ) from error
 
 
+def _continued(stage: Planned) -> Planned:
+    saved = config_lib.read_config(stage.folder)
+    if saved is None:
+        return stage
+    # The folder, and so what it starts from, may have been moved.
+    start = stage.config.initial_optimizer
+    saved = dataclasses.replace(saved, initial_optimizer=start)
+    config = config_lib.continued(saved, stage.config)
+    return dataclasses.replace(stage, config=config)
+
+
 def _experiment(stage: Planned) -> experiment_lib.Experiment:
     print(f"Stage {stage.folder.name}:", flush=True)
-    config = stage.config
-    saved = config_lib.read_config(stage.folder)
-    if saved is not None:
-        # The folder, and so what it starts from, may have been moved.
-        saved = dataclasses.replace(
-            saved, initial_optimizer=config.initial_optimizer
-        )
-        config = config_lib.continued(saved, config)
-    return experiment_lib.Experiment(stage.folder, stage.problem, config)
+    return experiment_lib.Experiment(stage.folder, stage.problem, stage.config)
+
+
+def _holds_optimizer(folder: pathlib.Path) -> bool:
+    return (folder / metadata.METADATA).is_file()
 
 
 def _check_same(recipe: recipe_lib.Recipe, path: pathlib.Path) -> None:

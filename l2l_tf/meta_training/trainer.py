@@ -119,6 +119,7 @@ class MetaTrainer:
             ValueError: If the rule has nothing to train, or cannot be trained
                 on the problem in this way.
         """
+        settings = settings.resolved()
         self._phi = list(rule.trainable_variables)
         _check_weights(rule)
         self.rule = rule

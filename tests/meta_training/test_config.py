@@ -6,6 +6,7 @@ import json
 import pytest
 
 from l2l_tf.meta_training import config as experiment_config
+from l2l_tf.meta_training import locking
 from l2l_tf.meta_training import settings as settings_lib
 
 CONFIG = experiment_config.Config(
@@ -36,11 +37,72 @@ def test_only_the_length_of_training_may_change():
         experiment_config.continued(CONFIG, _changed(seed=7))
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"problem": {}}', '{"a": 1}'])
+def _damaged(*path, value):
+    """Returns the configuration as JSON, with one value replaced."""
+    values = CONFIG.to_json()
+    target = values
+    for key in path[:-1]:
+        target = target[key]
+    target[path[-1]] = value
+    return json.dumps(values)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        '{"problem": {}}',
+        '{"a": 1}',
+        "\0",
+        "[" * 100_000,
+        _damaged("problem", value=None),
+        _damaged("problem", value={"name": "quadratic"}),
+        _damaged("problem", "name", value=3),
+        _damaged("problem", "options", value=[]),
+        _damaged("rule", value=[1]),
+        _damaged("settings", value="fast"),
+        _damaged("settings", "num_epochs", value="many"),
+        _damaged("settings", "num_epoch", value=1),
+        _damaged("initial_optimizer", value=["x"]),
+        _damaged("command", value=7),
+        _damaged("more", value=1),
+    ],
+    ids=lambda text: text[:30],
+)
 def test_damaged_config_is_refused(text, tmp_path):
     (tmp_path / "config.json").write_text(text)
+    with pytest.raises(ValueError, match="not the configuration") as error:
+        experiment_config.read_config(tmp_path)
+    assert "\n" not in str(error.value) and len(str(error.value)) < 2_000
+
+
+def test_a_folder_in_place_of_the_config_is_refused(tmp_path):
+    (tmp_path / "config.json").mkdir()
     with pytest.raises(ValueError, match="not the configuration"):
         experiment_config.read_config(tmp_path)
+
+
+def test_older_configurations_are_read():
+    values = CONFIG.to_json()
+    del values["recipe"]
+    settings = values["settings"]
+    for name in ("num_lanes", "num_pairs", "perturbation_std"):
+        del settings[name]
+    settings["batch_size"] = settings.pop("num_optimizees")
+    config = experiment_config.Config.from_json(values)
+    assert config == experiment_config.Config.from_json(CONFIG.to_json())
+
+
+def test_lanes_stay_as_an_experiment_began():
+    begun, again = _changed(num_lanes=3), _changed(num_lanes=None)
+    continued = experiment_config.continued(begun, again)
+    assert continued.settings.num_lanes == 3
+    with pytest.raises(ValueError, match="num_lanes was 3, now 4"):
+        experiment_config.continued(begun, _changed(num_lanes=4))
+    # Before lanes were kept.
+    older = experiment_config.continued(again, _changed(num_lanes=4))
+    assert older.settings.num_lanes == 4
 
 
 def test_empty_folder_may_be_used_and_a_foreign_one_never(tmp_path):
@@ -49,6 +111,9 @@ def test_empty_folder_may_be_used_and_a_foreign_one_never(tmp_path):
     with pytest.raises(FileExistsError, match="overwrite=True"):
         experiment_config.check_folder(tmp_path / "empty", False, False)
     experiment_config.check_folder(tmp_path / "empty", False, True)
+    # What a process leaves that was killed at once.
+    (tmp_path / "empty" / locking.LOCK).touch()
+    experiment_config.check_folder(tmp_path / "empty", True, False)
     (tmp_path / "thesis.tex").write_text(json.dumps("years of work"))
     with pytest.raises(FileExistsError, match="something else"):
         experiment_config.check_folder(tmp_path, False, True)
@@ -68,3 +133,14 @@ def test_removed_folder_leaves_nothing_behind(tmp_path):
     experiment_config.write_config(tmp_path / "run", CONFIG)
     experiment_config.remove_folder(tmp_path / "run")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_in_use_is_not_removed(tmp_path):
+    experiment_config.write_config(tmp_path / "run", CONFIG)
+    with (
+        locking.locked(tmp_path / "run"),
+        pytest.raises(FileExistsError, match="in use by process"),
+    ):
+        experiment_config.remove_folder(tmp_path / "run")
+    assert experiment_config.read_config(tmp_path / "run") == CONFIG
+    assert len(list(tmp_path.iterdir())) == 1

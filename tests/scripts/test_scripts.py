@@ -4,15 +4,18 @@ Most run in the process of the tests, what depends on it (a start from
 nothing, a quiet standard error) in one of its own.
 """
 
+import dataclasses
 import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
 import pytest
 
+from l2l_tf.meta_training import settings
 from tests import in_process
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -74,6 +77,9 @@ def test_help_explains_every_flag(script):
     text = (ROOT / "scripts" / f"{script}.py").read_text()
     names = re.findall(r'flags\.DEFINE_\w+\(\s*"(\w+)"', text)
     assert names
+    if script in ("train", "search"):
+        names += [f.name for f in dataclasses.fields(settings.Settings)]
+        names.append("batch_size")
     for name in names:
         assert re.search(rf"--(\[no\])?{name}: \w+", done.stdout), name
 
@@ -137,11 +143,85 @@ def test_train_writes_what_the_flags_say(trained):
         (["--rule_options=rule=[1]"], ["[1]", "accepted"]),
         (["--rule_options=rule=adam"], ["adam", "no weights"]),
         (["--rule_options=rule=vectorwise,size=7"], ["size 7", "()"]),
+        (["--meta_gradient=magic"], ["--meta_gradient", "magic", "pes"]),
+        (
+            ["--meta_gradient=es", "--second_derivatives"],
+            ["--second_derivatives", "--meta_gradient='es'", "autodiff"],
+        ),
+        (["--num_pairs=3"], ["--num_pairs=3", "'es' or 'pes'"]),
+        (["--num_steps=30.0", "--unroll_length=7"], ["--unroll_length", "7"]),
+        (["--num_epochs=4294967296"], ["--num_epochs", "4294967296"]),
+        (["--test_runs=4294967296"], ["--test_epochs", "4294967296"]),
+        (["--gradient_clip_norm=1e-60"], ["--gradient_clip_norm", "float32"]),
+        (
+            ["--rule_options=dtype=bfloat16"],
+            ["bfloat16", "cannot be trained", "float32"],
+        ),
+        (["--recipe=nonesuch"], ["nonesuch", "mnist-robust"]),
+        (
+            ["--recipe=quadratic", "--num_epochs=3", "--batch_size=2"],
+            ["--num_epochs", "--num_optimizees", "--recipe"],
+        ),
+        (["--recipe=quadratic", "--resume", "--overwrite"], ["--overwrite"]),
     ],
 )
 def test_train_refuses_bad_flags_in_one_line(flags, words, tmp_path):
     _assert_refused(_run("train", *flags, cwd=tmp_path), *words)
     assert not list(tmp_path.iterdir())
+
+
+def test_older_names_of_flags_are_accepted(tmp_path):
+    done = _run(
+        "train",
+        f"--save_path={tmp_path / 'run'}",
+        "--num_epochs=1.0",
+        "--num_steps=2",
+        "--unroll_length=1",
+        "--batch_size=2",
+        "--evaluation_epochs=1",
+        "--test_epochs=0",
+        "--meta_gradient=pes",
+        "--num_pairs=2",
+    )
+    assert done.returncode == 0, done.stderr
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["settings"]["num_optimizees"] == 2
+    assert config["settings"]["num_epochs"] == 1
+
+
+def test_damaged_experiments_are_refused_in_one_line(trained, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(trained, folder)
+    (folder / "config.json").write_text('{"problem": 1}')
+    for script, flag in (("train", "--resume"), ("export", "--path=x")):
+        done = _run(script, f"--save_path={folder}", flag, cwd=tmp_path)
+        _assert_refused(done, "config.json", "not the configuration")
+
+
+def test_code_that_a_folder_names_is_not_imported(trained, tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "open('imported', 'w')\n"
+        "from l2l_tf import make_problem\n"
+        "def problem(split):\n"
+        "    options = {'num_functions': 2, 'num_dims': 2}\n"
+        "    return make_problem('quadratic', split, **options)\n"
+    )
+    folder = tmp_path / "run"
+    shutil.copytree(trained, folder)
+    config = json.loads((folder / "config.json").read_text())
+    config["problem"] = {"name": "mine:problem", "options": {}}
+    (folder / "config.json").write_text(json.dumps(config))
+    flags = [f"--save_path={folder}", "--test_runs=0"]
+    path = f"--path={tmp_path / 'exported'}"
+    for script, *more in (("train", "--resume"), ("export", path)):
+        done = _run(script, *flags, *more, cwd=tmp_path)
+        _assert_refused(done, "--problem=mine:problem")
+    assert not (tmp_path / "imported").exists()
+    done = _run("export", *flags, path, "--problem=quadratic", cwd=tmp_path)
+    _assert_refused(done, "mine:problem", "quadratic")
+    done = _run("export", *flags, path, "--problem=mine:problem", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "imported").exists()
 
 
 def test_train_refuses_a_save_path_that_exists(trained):

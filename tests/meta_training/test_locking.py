@@ -1,0 +1,44 @@
+"""Tests of l2l_tf/meta_training/locking.py."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from l2l_tf.meta_training import locking
+
+_HOLD = (
+    "import sys, time; from l2l_tf.meta_training import locking\n"
+    "with locking.locked(sys.argv[1]): print('locked', flush=True); "
+    "time.sleep(600)"
+)
+
+
+def test_a_second_process_is_refused_until_the_first_one_dies(tmp_path):
+    folder = tmp_path / "run"
+    with subprocess.Popen(
+        [sys.executable, "-c", _HOLD, str(folder)], stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout.readline() == b"locked\n"
+        with (
+            pytest.raises(FileExistsError, match=f"by process {other.pid};"),
+            locking.locked(folder),
+        ):
+            pass
+        os.kill(other.pid, signal.SIGKILL)
+        other.wait()
+    with locking.locked(folder):
+        pass
+
+
+def test_a_lock_is_given_back(tmp_path):
+    for _ in range(2):
+        with locking.locked(tmp_path):
+            assert (tmp_path / locking.LOCK).read_text() == f"{os.getpid()}\n"
+            with (
+                pytest.raises(FileExistsError, match=str(os.getpid())),
+                locking.locked(tmp_path),
+            ):
+                pass

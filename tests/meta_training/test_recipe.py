@@ -1,0 +1,110 @@
+"""Tests of l2l_tf/meta_training/recipe.py."""
+
+import json
+
+import pytest
+
+from l2l_tf.meta_training import recipe as recipe_lib
+from l2l_tf.meta_training import settings as settings_lib
+from l2l_tf.saving import metadata
+
+_STAGE = {"name": "one", "problem": "quadratic"}
+
+
+def test_every_bundled_optimizer_has_a_recipe_that_gives_its_training():
+    assert recipe_lib.names() == metadata.bundled_names()
+    for name in recipe_lib.names():
+        recipe = recipe_lib.load(name)
+        values = metadata.read(name)
+        assert values["recipe"] == recipe.name == name
+        last = recipe.stages[-1]
+        expected = dict(values["training"])
+        is_fresh = expected.pop("initial_optimizer") is None
+        assert (last.start_from is None) == is_fresh
+        for result in ("epochs_done", "best_epoch", "skipped_updates"):
+            del expected[result]
+        for key, value in vars(settings_lib.make(expected)).items():
+            assert vars(settings_lib.make(last.settings))[key] == value, key
+        # As many stages as commands, each from the one before.
+        commands = [*values.get("earlier_commands", []), values["command"]]
+        assert len(recipe.stages) == len(commands)
+        starts = [stage.start_from for stage in recipe.stages]
+        assert starts == [None, *(s.name for s in recipe.stages[:-1])]
+        for stage, command in zip(recipe.stages, commands, strict=True):
+            assert f"--problem={stage.problem} " in command
+            epochs = stage.settings["num_epochs"]
+            assert f"--num_epochs={epochs} " in command
+
+
+def test_a_stage_of_another_recipe_is_the_same_stage():
+    mnist, robust = (recipe_lib.load(n) for n in ("mnist", "mnist-robust"))
+    assert mnist.stages[:2] == robust.stages[:2]
+
+
+def test_a_recipe_is_read_from_a_file(tmp_path):
+    file = tmp_path / "mine.json"
+    file.write_text(json.dumps({"stages": [_STAGE]}))
+    recipe = recipe_lib.load(file)
+    assert recipe.name == "mine" and recipe.stages[0].problem == "quadratic"
+    assert not recipe.may_import
+    again = recipe_lib.from_json(recipe.to_json(), "mine")
+    assert again == recipe
+
+
+def test_a_program_is_run_where_that_is_asked_for_only(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(
+        f"open({str(tmp_path / 'ran')!r}, 'w')\n"
+        "RECIPE = {'stages': [{'name': 'one', 'problem': 'quadratic',"
+        " 'settings': {'num_epochs': 2 + 3, 'step_weights': (1, 2)}}]}\n"
+    )
+    with pytest.raises(ValueError, match="mine.py' is a program"):
+        recipe_lib.load(file)
+    assert not (tmp_path / "ran").exists()
+    recipe = recipe_lib.load(file, allow_python=True)
+    assert recipe.stages[0].settings == {
+        "num_epochs": 5,
+        "step_weights": [1, 2],
+    }
+    assert recipe.may_import
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ([1], ["'mine'", "stages", "[1]"]),
+        ({"stages": []}, ["'mine'", "list of stages", "[]"]),
+        ({"steps": [_STAGE]}, ["stages", "steps"]),
+        ({"stages": [_STAGE], "x": 1}, ["'x'", "accepted", "stages"]),
+        ({"stages": [_STAGE, _STAGE]}, ["two stages 'one'"]),
+        ({"stages": [_STAGE, 7]}, ["Stage 2", "RECIPE/STAGE", "7"]),
+        ({"stages": ["mnist/none"]}, ["'mnist/none'", "bundled"]),
+        ({"stages": ["mnist"]}, ["'mnist'", "slash"]),
+        ({"stages": [{"problem": "digits"}]}, ["Stage 1", "name", "None"]),
+        ({"stages": [{**_STAGE, "name": "../x"}]}, ["Stage 1", "'../x'"]),
+        ({"stages": [{"name": "a"}]}, ["Stage 1", "'a'", "no problem"]),
+        ({"stages": [{**_STAGE, "setings": {}}]}, ["setings", "settings"]),
+        ({"stages": [{**_STAGE, "settings": 3}]}, ["'one'", "settings", "3"]),
+        ({"stages": [{**_STAGE, "rule": "adam"}]}, ["rule", "'adam'"]),
+        ({"stages": [{**_STAGE, "start_from": 1}]}, ["start_from", "1"]),
+        ({"stages": [{**_STAGE, "rule": {"x": {1}}}]}, ["'one'", "JSON"]),
+    ],
+)
+def test_what_is_no_recipe_is_refused_and_quoted(values, words):
+    with pytest.raises(ValueError) as error:
+        recipe_lib.from_json(values, "mine")
+    for word in words:
+        assert word in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["{", "[" * 100_000, "\0"])
+def test_what_is_no_json_is_refused(text, tmp_path):
+    (tmp_path / "mine.json").write_text(text)
+    with pytest.raises(ValueError, match="not valid JSON"):
+        recipe_lib.load(tmp_path / "mine.json")
+
+
+def test_a_recipe_that_there_is_not_is_refused():
+    with pytest.raises(ValueError, match="'nonesuch'.*'mnist-robust'"):
+        recipe_lib.load("nonesuch")

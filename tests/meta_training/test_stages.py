@@ -1,0 +1,202 @@
+"""Tests of l2l_tf/meta_training/stages.py."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from l2l_tf.meta_training import recipe as recipe_lib
+from l2l_tf.meta_training import stages
+from l2l_tf.saving import metadata as metadata_lib
+from l2l_tf.saving import saved_optimizer
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+_FIRST = {
+    "name": "first",
+    "problem": "quadratic",
+    "problem_options": {"num_functions": 2, "num_dims": 2},
+    "rule": {"layers": [3]},
+    "settings": {
+        "num_epochs": 12,
+        "num_steps": 4,
+        "unroll_length": 2,
+        "learning_rate": 0.01,
+        "evaluation_period": 2,
+        "evaluation_epochs": 1,
+        "log_period": 1,
+    },
+}
+_SECOND = {
+    **_FIRST,
+    "name": "second",
+    "rule": None,
+    "settings": {**_FIRST["settings"], "unroll_length": 4, "seed": 1},
+    "start_from": "first",
+}
+_STAGES = {"stages": [_FIRST, _SECOND]}
+
+
+def _recipe(*others, **changes):
+    values = {"stages": [_FIRST, {**_SECOND, **changes}, *others]}
+    return recipe_lib.from_json(values, "mine")
+
+
+def _short():
+    """The recipe with one epoch in each stage."""
+    settings = {"num_epochs": 1}
+    return recipe_lib.from_json(
+        {
+            "stages": [
+                {**stage, "settings": {**stage["settings"], **settings}}
+                for stage in (_FIRST, _SECOND)
+            ]
+        },
+        "mine",
+    )
+
+
+def _train(recipe, folder, **options):
+    return stages.Training(recipe, folder, **options).run()
+
+
+def _run(command, kill_in=None, after_epoch=0):
+    """Runs a command; kills it after an epoch of a stage, if one is named."""
+    stage, output = None, []
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True
+    ) as process:
+        for line in process.stdout:
+            output.append(line)
+            if line.startswith("Stage"):
+                stage = line.split()[1].rstrip(":")
+            if stage == kill_in and line.startswith(f"epoch {after_epoch}/"):
+                os.kill(process.pid, signal.SIGKILL)
+                break
+        output.extend(process.stdout)
+    expected = 0 if kill_in is None else -signal.SIGKILL
+    assert process.returncode == expected, output
+    return "".join(output)
+
+
+def _weights(folder):
+    return [
+        variable.numpy()
+        for variable in saved_optimizer.load(folder).trainable_variables
+    ]
+
+
+def test_killed_within_stages_a_recipe_resumes_to_the_same_bits(tmp_path):
+    (tmp_path / "mine.json").write_text(json.dumps(_STAGES))
+
+    def command(folder, *flags):
+        return [
+            sys.executable,
+            str(ROOT / "scripts" / "train.py"),
+            f"--recipe={tmp_path / 'mine.json'}",
+            f"--save_path={tmp_path / folder}",
+            "--test_runs=0",
+            *flags,
+        ]
+
+    _run(command("whole"))
+    _run(command("broken"), kill_in="1-first", after_epoch=5)
+    resume = command("broken", "--resume")
+    output = _run(resume, kill_in="2-second", after_epoch=7)
+    assert "Resumed after epoch 4" in output
+    # Where the folder lies makes no difference.
+    os.rename(tmp_path / "broken", tmp_path / "moved")
+    output = _run(command("moved", "--resume"))
+    assert "Stage 1-first is done" in output
+    assert "Resumed after epoch 6" in output
+    for folder in ("1-first/optimizer", "2-second/optimizer", "optimizer"):
+        whole, broken = (
+            _weights(tmp_path / run / folder) for run in ("whole", "moved")
+        )
+        for a, b in zip(whole, broken, strict=True):
+            np.testing.assert_array_equal(a, b)
+    first, last = (
+        _weights(tmp_path / "whole" / name / "optimizer")
+        for name in ("1-first", "2-second")
+    )
+    assert not np.array_equal(first[0], last[0])
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Returns the folder of a recipe that has been trained."""
+    folder = tmp_path_factory.mktemp("stages") / "run"
+    _train(_short(), folder, command="train")
+    return folder
+
+
+def test_metadata_names_the_recipe_and_the_stage(trained):
+    for folder, name in {
+        "1-first/optimizer": "mine/first",
+        "2-second/optimizer": "mine",
+        "optimizer": "mine",
+    }.items():
+        metadata = metadata_lib.read(trained / folder)
+        assert metadata["recipe"] == name
+        assert metadata["command"] == "train"
+        assert metadata["earlier_commands"] == []
+
+
+def test_a_stage_starts_where_another_ended(trained):
+    config = json.loads((trained / "2-second/config.json").read_text())
+    assert config["initial_optimizer"] == str(trained / "1-first/optimizer")
+    assert config["rule"]["layers"] == [3]
+
+
+def test_what_is_done_is_not_done_again(trained, capsys):
+    before = sorted((f, f.stat().st_mtime_ns) for f in trained.rglob("*/*"))
+    assert _train(_short(), trained, resume=True) == trained / "optimizer"
+    assert "Stage 1-first is done" in capsys.readouterr().out
+    after = sorted((f, f.stat().st_mtime_ns) for f in trained.rglob("*/*"))
+    assert before == after
+
+
+def test_another_recipe_is_not_resumed_nor_the_folder_lost(trained, tmp_path):
+    with pytest.raises(ValueError, match="not the recipe 'mine' as it is now"):
+        _train(_recipe(), trained, resume=True)
+    with pytest.raises(FileExistsError, match="resume=True"):
+        _train(_short(), trained)
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ValueError, match="holds no recipe's stages"):
+        _train(_short(), tmp_path, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"problem": "quadratics"}, ["'quadratics'", "quadratic"]),
+        ({"problem_options": {"num_dms": 2}}, ["num_dms", "num_dims"]),
+        ({"settings": {"num_epoch": 2}}, ["num_epoch", "num_epochs"]),
+        ({"settings": {"unroll_length": 7}}, ["unroll_length", "100", "7"]),
+        ({"rule": {"layer": [2]}}, ["layer", "layers"]),
+        ({"rule": {"rule": "adam"}, "start_from": None}, ["no weights"]),
+        ({"rule": {"layers": [4]}}, ["another rule", "[3]", "[4]"]),
+        ({"start_from": "frist"}, ["'frist'", "bundled"]),
+        ({"start_from": "second"}, ["'second'", "bundled"]),
+        ({"problem": "mine:problem"}, ["'mine:problem'"]),
+    ],
+)
+def test_a_mistake_in_a_later_stage_is_told_before_the_first(
+    changes, words, tmp_path
+):
+    with pytest.raises(ValueError) as error:
+        _train(_recipe(**changes), tmp_path / "run")
+    for word in ["Stage 'second'", "recipe 'mine'", *words]:
+        assert word in str(error.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_stage_may_start_from_a_saved_optimizer(trained, tmp_path):
+    recipe = _recipe(start_from=str(trained / "optimizer"))
+    planned = stages.plan(recipe, tmp_path)
+    assert planned[1].config.initial_optimizer == str(trained / "optimizer")
+    assert planned[1].config.rule["layers"] == [3]
