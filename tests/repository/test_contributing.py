@@ -134,16 +134,7 @@ def test_examples_pass_their_tests_and_commands_run(repository):
     (repository / "tests/test_commands.py").write_text(
         TEST_COMMANDS.format(commands=commands, root=str(repository))
     )
-    plain = (
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:xdist",
-        "-p",
-        "no:randomly",
-    )
-    out = _run("-m", "pytest", "tests", *plain, cwd=repository)
+    out = _run("-m", "pytest", "tests", "-q", cwd=repository)
     num_tests = sum(code.count("\ndef test_") for code in FILES.values())
     assert f"{num_tests + len(commands)} passed" in out
     assert (repository / "runs/results/digits.png").is_file()
@@ -154,10 +145,8 @@ def test_examples_pass_their_tests_and_commands_run(repository):
 
 def test_examples_are_in_style_and_keep_to_the_rooms(repository):
     files = [*FILES, *(name for name, _ in ENTRIES)]
-    _run("-m", "ruff", "check", "--no-cache", *files, cwd=repository)
-    _run(
-        "-m", "ruff", "format", "--no-cache", "--check", *files, cwd=repository
-    )
+    _run("-m", "ruff", "check", *files, cwd=repository)
+    _run("-m", "ruff", "format", "--check", *files, cwd=repository)
     _run(".ci/check_rooms.py", cwd=repository)
     _run(".ci/write_build.py", cwd=repository)
     for name in FILES:
