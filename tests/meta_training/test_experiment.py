@@ -17,6 +17,8 @@ from l2l_tf.problems import quadratic
 from l2l_tf.saving import metadata as metadata_lib
 from l2l_tf.saving import saved_optimizer
 
+pytestmark = pytest.mark.slow
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SETTINGS = {
     "num_epochs": 4,

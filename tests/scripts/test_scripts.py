@@ -15,6 +15,8 @@ import pytest
 
 from tests import in_process
 
+pytestmark = pytest.mark.slow
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SMALL = ["--problem_options=num_functions=2,num_dims=2", "--num_steps=4"]
 
