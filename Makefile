@@ -18,6 +18,9 @@ RECIPES := $(notdir $(basename $(wildcard l2l_tf/meta_training/recipes/*.json)))
 
 SOURCES := $(wildcard l2l_tf scripts tests benchmarks .ci)
 
+# On all cores, a file at a time: its tests share what they compile.
+PARALLEL := --numprocesses=auto --dist=loadfile --no-loadscope-reorder
+
 # TensorFlow's start-up messages say nothing of interest.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
@@ -32,7 +35,7 @@ demo: venv  ## run the demo
 
 .PHONY: test
 test: venv  ## run the tests on all cores; ARGS="-k name" picks some
-	@$(VENV)/bin/python -m pytest tests --numprocesses=auto $(ARGS)
+	@$(VENV)/bin/python -m pytest tests $(PARALLEL) $(ARGS)
 
 .PHONY: lint
 lint: venv  ## check style, formatting and what rooms import

@@ -20,10 +20,10 @@ import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
 
 import imports
 import rooms
+import starlark
 
 # The distributions that are not called like the package they provide.
 DISTRIBUTIONS = {
@@ -34,35 +34,17 @@ DISTRIBUTIONS = {
 }
 
 
-class Label(NamedTuple):
-    """The name of a target: `//package:name`."""
-
-    package: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"//{self.package}:{self.name}"
-
-    def seen_from(self, package: str) -> str:
-        """Returns the shortest form in a BUILD file, which is Bazel's style."""
-        if self.package == package:
-            return f":{self.name}"
-        if self.package.rpartition("/")[2] == self.name:
-            return f"//{self.package}"
-        return str(self)
-
-
 # The files that a target reads and its imports do not tell, by what its label
 # begins with.
 DATA = {
-    "//l2l_tf/saving:metadata": Label("", "saved_optimizers"),
-    "//:tests/goldens/": Label("", "repository"),
-    "//:tests/keras_optimizers/test_distribution": Label(
+    "//l2l_tf/saving:metadata": starlark.Label("", "saved_optimizers"),
+    "//:tests/goldens/": starlark.Label("", "repository"),
+    "//:tests/keras_optimizers/test_distribution": starlark.Label(
         "", "tests/keras_optimizers/_distributed_fit"
     ),
-    "//:tests/keras_optimizers/test_docs": Label("", "repository"),
-    "//:tests/repository/": Label("", "repository"),
-    "//:tests/scripts/": Label("", "repository"),
+    "//:tests/keras_optimizers/test_docs": starlark.Label("", "repository"),
+    "//:tests/repository/": starlark.Label("", "repository"),
+    "//:tests/scripts/": starlark.Label("", "repository"),
 }
 
 # What a room reads besides its modules belongs to the room.
@@ -83,21 +65,21 @@ def package_of(path: Path) -> str:
     return f"{rooms.PACKAGE}/{room}" if room else ""
 
 
-def room_label(package: str) -> Label:
+def room_label(package: str) -> starlark.Label:
     """Returns the label of the target that holds a whole room."""
-    return Label(package, package.rpartition("/")[2])
+    return starlark.Label(package, package.rpartition("/")[2])
 
 
-def label_of(path: Path) -> Label:
+def label_of(path: Path) -> starlark.Label:
     """Returns the label of a file's own target."""
     package = package_of(path)
     name = path.relative_to(package).with_suffix("").as_posix()
-    return Label(package, name)
+    return starlark.Label(package, name)
 
 
-def dependencies(root: Path, path: Path) -> set[Label | str]:
+def dependencies(root: Path, path: Path) -> set[starlark.Label | str]:
     """Returns the labels of everything that a file imports."""
-    labels: set[Label | str] = set()
+    labels: set[starlark.Label | str] = set()
     package = package_of(path)
     for name, _ in imports.imports(root, path):
         top = name.partition(".")[0]
@@ -110,53 +92,6 @@ def dependencies(root: Path, path: Path) -> set[Label | str]:
         elif top not in sys.stdlib_module_names:
             labels.add(f"@pypi//{DISTRIBUTIONS.get(top, top)}")
     return labels
-
-
-def strings(package: str, labels: Iterable[Label | str]) -> list[str]:
-    """Returns labels as text, in the order that buildifier wants."""
-    texts = [
-        label if isinstance(label, str) else label.seen_from(package)
-        for label in labels
-    ]
-    return sorted(texts, key=lambda text: (":/@".index(text[0]), text))
-
-
-def literal(value: str | bool | list[str]) -> str:
-    """Formats a value the way buildifier does."""
-    match value:
-        case bool():
-            return str(value)
-        case str():
-            return f'"{value}"'
-        case [item]:
-            return f'["{item}"]'
-        case items:
-            lines = [f'        "{item}",' for item in items]
-            return "\n".join(["[", *lines, "    ]"])
-
-
-def rule(kind: str, **attributes: str | bool | list[str]) -> str:
-    """Formats a rule, less the attributes that are empty."""
-    lines = [
-        f"    {name} = {literal(value)},"
-        for name, value in attributes.items()
-        if value
-    ]
-    return "\n".join([f"{kind}(", *lines, ")"])
-
-
-def filegroup(
-    name: str, patterns: list[str], more: list[str], importers: list[str]
-) -> str:
-    """Formats the rule that groups the files of some patterns, and more."""
-    lines = [f'    name = "{name}",']
-    groups = [f"glob({literal(patterns)})"] * bool(patterns)
-    groups += [literal(more)] * bool(more)
-    if groups:
-        lines.append(f"    srcs = {' + '.join(groups)},")
-    if importers:
-        lines.append(f"    visibility = {literal(importers)},")
-    return "\n".join(["filegroup(", *lines, ")"])
 
 
 def folders(root: Path, names: Iterable[str]) -> list[str]:
@@ -179,12 +114,12 @@ def kind_of(path: Path) -> str:
     return "py_library"
 
 
-def python_rule(path: Path, deps: set[Label | str]) -> str:
+def python_rule(path: Path, deps: set[starlark.Label | str]) -> str:
     """Formats the rule of a file with the given dependencies."""
     label, kind = label_of(path), kind_of(path)
     is_test = kind == "py_test"
     data = [DATA[begin] for begin in DATA if str(label).startswith(begin)]
-    return rule(
+    return starlark.rule(
         kind,
         name=label.name,
         testonly=path.parts[0] == "tests" and not is_test,
@@ -193,15 +128,10 @@ def python_rule(path: Path, deps: set[Label | str]) -> str:
             + [path.relative_to(label.package).as_posix()]
         ),
         args=[f"$(rootpath {path.as_posix()})"] * is_test,
-        data=strings(label.package, data),
+        data=starlark.strings(label.package, data),
         main=TEST_MAIN.as_posix() * is_test,
-        deps=strings(label.package, deps),
+        deps=starlark.strings(label.package, deps),
     )
-
-
-def visibility(packages: Iterable[str]) -> list[str]:
-    """Returns the visibility to some packages."""
-    return [f"//{package}:__pkg__" for package in packages]
 
 
 def room_rule(
@@ -216,12 +146,12 @@ def room_rule(
     importers = {
         f"{rooms.PACKAGE}/{room}" for room in rooms.importers(label.name)
     }
-    return rule(
+    return starlark.rule(
         "py_library",
         name=label.name,
         data=data,
-        visibility=visibility(["", *sorted(importers & {*packages})]),
-        deps=strings(package, map(label_of, members)),
+        visibility=starlark.visibility(["", *sorted(importers & {*packages})]),
+        deps=starlark.strings(package, map(label_of, members)),
     )
 
 
@@ -230,22 +160,22 @@ def top_rules(root: Path, packages: list[str]) -> list[str]:
     saving = {f"{rooms.PACKAGE}/saving"}
     repository = (".ci", *imports.FOLDERS, "docs", "saved_optimizers")
     return [
-        rule(
+        starlark.rule(
             "alias",
             name=rooms.PACKAGE,
             actual=f":{rooms.PACKAGE}/__init__",
             visibility=["//visibility:public"],
         ),
-        filegroup(
+        starlark.filegroup(
             "saved_optimizers",
             folders(root, ["saved_optimizers"]),
             [],
-            visibility(saving & {*packages}),
+            starlark.visibility(saving & {*packages}),
         ),
-        filegroup(
+        starlark.filegroup(
             "repository",
             ["*", *folders(root, sorted(repository))],
-            [str(Label(package, ALL_FILES)) for package in packages],
+            [str(starlark.Label(package, ALL_FILES)) for package in packages],
             [],
         ),
     ]
@@ -285,9 +215,9 @@ def build_files(root: Path) -> dict[str, str]:
         )
         rules = [python_rule(path, deps[path]) for path in members]
         if package:
-            everything = filegroup(ALL_FILES, ["**"], [], visibility([""]))
+            seen_from_top = starlark.visibility([""])
             rules = [
-                everything,
+                starlark.filegroup(ALL_FILES, ["**"], [], seen_from_top),
                 room_rule(root, package, members, packages),
                 *rules,
             ]

@@ -14,6 +14,8 @@ import tensorflow as tf
 
 from l2l_tf import LearnedOptimizer
 
+pytestmark = pytest.mark.slow
+
 INPUTS = np.random.RandomState(0).randn(96, 4).astype("float32")
 TARGETS = INPUTS[:, :1] * INPUTS[:, 1:2]
 TOKENS = np.random.RandomState(1).randint(0, 7, [96, 5])

@@ -11,6 +11,8 @@ import sys
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = pathlib.Path(__file__).parent / "_distributed_fit.py"
 
 

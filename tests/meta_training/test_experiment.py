@@ -20,6 +20,8 @@ from l2l_tf.problems import simple
 from l2l_tf.saving import metadata as metadata_lib
 from l2l_tf.saving import saved_optimizer
 
+pytestmark = pytest.mark.slow
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SETTINGS = {
     "num_epochs": 4,

@@ -12,6 +12,8 @@ from l2l_tf.meta_training import search as meta_search
 from l2l_tf.meta_training import settings
 from l2l_tf.problems import quadratic
 
+pytestmark = pytest.mark.slow
+
 _PROBLEM = quadratic.Quadratic(num_functions=2, num_dims=2)
 
 

@@ -19,6 +19,8 @@ from l2l_tf.problems import quadratic
 from l2l_tf.problems import simple
 from l2l_tf.rules import registry
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = settings_lib.Settings(
     num_epochs=4,
     num_steps=6,

@@ -18,6 +18,8 @@ import pytest
 from l2l_tf.meta_training import settings
 from tests import in_process
 
+pytestmark = pytest.mark.slow
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SMALL = ["--problem_options=num_functions=2,num_dims=2", "--num_steps=4"]
 
