@@ -198,10 +198,10 @@ def _can_trace() -> bool:
 
 
 def _touched_outside(trace: pathlib.Path, folder: str) -> set[str]:
-    """Returns what was called between a case's marks, its folder's calls not.
+    """Returns what was called between a case's marks, but for what is right.
 
-    The folder's parents may be looked at, to find out what a path stands for,
-    and the package may be read.
+    That is to read the case's folder and the package, and to look at the
+    folder's parents, to find out what a path stands for.
     """
     own, touched = None, set()
     with trace.open(errors="replace") as lines:
@@ -216,15 +216,16 @@ def _touched_outside(trace: pathlib.Path, folder: str) -> set[str]:
                 continue
             name, arguments = call.groups()
             paths = re.findall(r'"([^"]*)"', arguments)
-            if not (
+            is_reading = name in (*_LOOKS, "openat") and not re.search(
+                "O_WRONLY|O_RDWR|O_CREAT", arguments
+            )
+            is_inside = (
                 _is_own(paths, folder, own)
+                or _is_package(paths)
                 or name in _LOOKS
                 and _is_above(paths, folder, own)
-                or name in (*_LOOKS, "openat")
-                and "O_WRONLY" not in arguments
-                and "O_RDWR" not in arguments
-                and _is_package(paths)
-            ):
+            )
+            if not (is_reading and is_inside):
                 touched.add(f"{name}({arguments.strip()}"[:200])
     return touched
 
