@@ -42,8 +42,11 @@ _MAX_GIB = 1.0
 _START_SECONDS = 300.0  # TensorFlow's import, the genuine folders.
 # What a worker looks up, in vain, to leave a mark in the trace.
 _MARK = "/l2l_tf-fuzz-case"
-# TensorFlow draws its own seeds from it.
-_RANDOM = "/dev/urandom"
+_LOOKS = ("stat", "lstat", "newfstatat", "readlink")
+# The package looks for its own modules, and for names that are bundled.
+_ROOT = pathlib.Path(__file__).resolve().parent.parent
+# TensorFlow draws its own seeds from a device.
+_PACKAGE = (f"{_ROOT}/l2l_tf", f"{_ROOT}/saved_optimizers", "/dev/urandom")
 _CALL = re.compile(r"^(?:\d+ +)?(\w+)\((.*)$")
 
 
@@ -195,9 +198,10 @@ def _can_trace() -> bool:
 
 
 def _touched_outside(trace: pathlib.Path, folder: str) -> set[str]:
-    """Returns what was called between a case's marks, its folder's calls not.
+    """Returns what was called between a case's marks, but for what is right.
 
-    A folder's parents may be looked at, to find out what a path stands for.
+    That is to read the case's folder and the package, and to look at the
+    folder's parents, to find out what a path stands for.
     """
     own, touched = None, set()
     with trace.open(errors="replace") as lines:
@@ -212,24 +216,43 @@ def _touched_outside(trace: pathlib.Path, folder: str) -> set[str]:
                 continue
             name, arguments = call.groups()
             paths = re.findall(r'"([^"]*)"', arguments)
-            if paths == [_RANDOM]:
-                continue
-            is_look = name in ("stat", "lstat", "newfstatat", "readlink")
-            is_own = bool(paths) and all(
-                path.startswith(folder)
-                and own in path
-                and ".." not in path
-                and "/copy-" not in path
-                or is_look
-                and folder.startswith(path)
-                or is_look
-                and path.startswith(folder)
-                and path.endswith(own.rpartition("/")[0])
-                for path in paths
+            is_reading = name in (*_LOOKS, "openat") and not re.search(
+                "O_WRONLY|O_RDWR|O_CREAT", arguments
             )
-            if not is_own:
+            is_inside = (
+                _is_own(paths, folder, own)
+                or _is_package(paths)
+                or name in _LOOKS
+                and _is_above(paths, folder, own)
+            )
+            if not (is_reading and is_inside):
                 touched.add(f"{name}({arguments.strip()}"[:200])
     return touched
+
+
+def _is_own(paths: list[str], folder: str, own: str) -> bool:
+    """Returns whether all paths lie in a case's folder."""
+    return bool(paths) and all(
+        path.startswith(folder)
+        and (path.endswith(own) or f"{own}/" in path)
+        and ".." not in path
+        for path in paths
+    )
+
+
+def _is_above(paths: list[str], folder: str, own: str) -> bool:
+    """Returns whether all paths are parents of a case's folder."""
+    parent = own.rpartition("/")[0]
+    return all(
+        folder.startswith(path)
+        or path.startswith(folder)
+        and path.endswith(parent)
+        for path in paths
+    )
+
+
+def _is_package(paths: list[str]) -> bool:
+    return bool(paths) and all(path.startswith(_PACKAGE) for path in paths)
 
 
 if __name__ == "__main__":

@@ -124,9 +124,8 @@ def _chunks(path: str | os.PathLike, max_bytes: int) -> Iterator[bytes]:
         flags |= getattr(os, name, 0)
     if os.path.islink(path):
         raise ValueError(f"{path} is a symbolic link, not a plain file.")
-    descriptor = os.open(path, flags)
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
+    with open(path, "rb", opener=lambda name, _: os.open(name, flags)) as file:
+        status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise ValueError(f"{path} is not a plain file.")
         left = max_bytes

@@ -74,7 +74,7 @@ def replace_folder(
             raise
     _exchange(source, target)
     if may_replace is not None and not may_replace(source):
-        _exchange(source, target)
+        _exchange(source, target, is_held=True)
         raise FileExistsError(
             f"{target} is something that is not to be lost; it was not "
             "replaced. Choose another path."
@@ -112,12 +112,23 @@ def _rename_to_nothing(source: pathlib.Path, target: pathlib.Path) -> None:
     )
 
 
-def _exchange(source: pathlib.Path, target: pathlib.Path) -> None:
-    """Lets two folders change places."""
+def _exchange(
+    source: pathlib.Path, target: pathlib.Path, is_held: bool = False
+) -> None:
+    """Lets two folders change places.
+
+    Args:
+        source: One.
+        target: The other.
+        is_held: Whether the caller holds the target.
+    """
     if _renameat2(source, target, _RENAME_EXCHANGE):
         return
     aside = siblings.make_name(target, siblings.OLD)
-    descriptor = siblings.hold(target, wait=True)
+    # Nobody shall sweep what is put aside, or bring it back.
+    descriptor = None
+    if not is_held and not target.is_symlink():
+        descriptor = siblings.hold(target, siblings.MAX_WAIT)
     try:
         os.rename(target, aside)
         try:

@@ -15,6 +15,7 @@ import pathlib
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Callable
 
 try:
@@ -23,6 +24,9 @@ except ImportError:  # Not on Windows: there nothing is ever swept.
     fcntl = None
 
 NEW, OLD, GONE = "new", "old", "gone"
+MAX_WAIT = 10.0
+"""Seconds in which whoever replaces something should be done."""
+_PAUSE = 0.01
 
 
 def make_name(target: str | os.PathLike, kind: str) -> pathlib.Path:
@@ -72,32 +76,36 @@ def claim(
         release(descriptor)
 
 
-def hold(path: pathlib.Path, wait: bool = False) -> int | None:
+def hold(path: pathlib.Path, wait: float = 0.0) -> int | None:
     """Locks a file or a folder until the descriptor is released.
 
     Args:
         path: What to lock; a link is not followed.
-        wait: Whether to wait for somebody else who holds it.
+        wait: For how many seconds to wait for somebody else who holds it.
 
     Returns:
         A descriptor to release; None where the system has no such locks.
 
     Raises:
-        BlockingIOError: If somebody else holds it, and `wait` is false.
+        BlockingIOError: If somebody else goes on holding it.
         OSError: If it is not there, or not a file or folder.
     """
     if fcntl is None:
         return None
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        os.close(descriptor)
-        raise
-    except OSError:  # Some network file systems have no locks.
-        os.close(descriptor)
-        return None
-    return descriptor
+    end = time.monotonic() + wait
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                os.close(descriptor)
+                raise
+            time.sleep(_PAUSE)
+        except OSError:  # Some network file systems have no locks.
+            os.close(descriptor)
+            return None
 
 
 def release(descriptor: int | None) -> None:
@@ -118,9 +126,9 @@ def sweep(parent: str | os.PathLike, name: str) -> None:
     """
     target = absolute(pathlib.Path(parent) / name)
     for path in find(target, OLD):
-        _settle(path, target, wait=False)
+        _settle(path, target)
     for path in find(target, NEW) + find(target, GONE):
-        _settle(path, None, wait=False)
+        _settle(path, None)
 
 
 def recover(target: str | os.PathLike) -> None:
@@ -133,7 +141,7 @@ def recover(target: str | os.PathLike) -> None:
     """
     target = absolute(target)
     for path in find(target, OLD):
-        _settle(path, target, wait=True)
+        _settle(path, target, MAX_WAIT)
 
 
 def find(target: pathlib.Path, kind: str) -> list[pathlib.Path]:
@@ -148,7 +156,9 @@ def find(target: pathlib.Path, kind: str) -> list[pathlib.Path]:
     return [target.parent / n for n in names if pattern.fullmatch(n)]
 
 
-def _settle(path: pathlib.Path, target: pathlib.Path | None, wait: bool):
+def _settle(
+    path: pathlib.Path, target: pathlib.Path | None, wait: float = 0.0
+) -> None:
     """Removes what nobody holds, or puts it back where it belongs."""
     try:
         descriptor = hold(path, wait)

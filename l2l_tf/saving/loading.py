@@ -98,7 +98,12 @@ def _build_within(config_json: str, num_weights: int, numbers: int) -> None:
     """
     limit = _Limit(num_weights, numbers)
     snt.Module()  # Looks, once, for TensorFlow 2, and would not find it there.
-    with tf.Graph().as_default(), tf.variable_creator_scope(limit.create):
+    with (
+        tf.Graph().as_default(),
+        # Inside of another, a scope's name may begin as a class's may.
+        tf.name_scope("rule"),
+        tf.variable_creator_scope(limit.create),
+    ):
         registry.make_rule(json.loads(config_json))
     limit.check_all_used()
 
@@ -115,7 +120,8 @@ class _Limit:
             raise ValueError("there are no weights in it.")
 
     def create(self, create_next, **arguments) -> tf.Variable:
-        variable = create_next(**arguments)
+        # Not all names that variables may have suit a graph.
+        variable = create_next(**{**arguments, "name": "weight"})
         size = variable.shape.num_elements()
         if size is None:
             raise ValueError("its weights have no shapes.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -82,6 +83,16 @@ def export(
         verification.check(rule, folder)
         folders.replace_folder(folder, place, overwrite, _is_replaceable)
     return target
+
+
+def check_exportable(rule: base.UpdateRule) -> None:
+    """Refuses a rule that could not be exported after training.
+
+    Raises:
+        ValueError: As `export` does.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        export(rule, pathlib.Path(folder, "rule"), {})
 
 
 def load(
