@@ -74,6 +74,8 @@ class Replay(base.Estimator):
             jit_compile,
         )
         rule.check_claims(self._example_params())
+        if coordinate_fraction < 1.0:
+            self._check_fraction()
 
     def __call__(self, run, state):
         """See base class."""
@@ -104,6 +106,23 @@ class Replay(base.Estimator):
         )
         loss = meta_loss.meta_loss(losses, step_weights)
         return base.Estimate(loss, gradients, losses, trajectory.run, state)
+
+    def _check_fraction(self) -> None:
+        """Raises a ValueError if the rule needs all of the coordinates."""
+        params = self._example_params()
+        state = self._rule.initial_state(params)
+
+        @tf.function(autograph=False)
+        def replay_a_step():
+            record = self._rule.record(params, state)[-1]
+            steps, records = tf.nest.map_structure(
+                lambda tensor: tensor[tf.newaxis], (params, record)
+            )
+            options = self._options._replace(seed=tf.constant([0, 0]))
+            return self._rule.replay(steps, records, state, steps, options)
+
+        # Traced, not run.
+        replay_a_step.get_concrete_function()
 
 
 def cotangents(gradients: tf.Tensor, step_weights: tf.Tensor) -> tf.Tensor:

@@ -83,6 +83,13 @@ def test_a_wrong_claim_is_refused_with_the_numbers():
         replay.Replay(_ClaimsTooMuch(**_LSTM), _PROBLEM, _WEIGHTS)
 
 
+def test_a_rule_that_needs_all_coordinates_takes_no_fraction():
+    with pytest.raises(ValueError, match="^A fraction.*a _MinusMean"):
+        replay.Replay(
+            _MinusMean(**_LSTM), _PROBLEM, _WEIGHTS, coordinate_fraction=0.5
+        )
+
+
 @pytest.mark.parametrize(
     "options", [{"coordinate_fraction": 0.0}, {"num_lanes": 0}]
 )
