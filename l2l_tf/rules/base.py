@@ -256,8 +256,8 @@ class UpdateRule(tf.Module, abc.ABC):
         options = {k: v for k, v in self.config().items() if k != "rule"}
         return (
             f"The rule {self.rule_name or type(self).__name__!r} with "
-            f"{options}, {sizes[1] - sizes[0]} numbers of state for each "
-            "coordinate."
+            f"{options}; numbers of state for each coordinate: "
+            f"{sizes[1] - sizes[0]}."
         )
 
 

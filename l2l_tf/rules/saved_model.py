@@ -112,7 +112,7 @@ def flat_functions(rule: Any) -> dict[str, Callable[..., Any]]:
         _, after = step.structured_outputs
         tf.nest.assert_same_structure(state, after)
         read = [*first.variables, *step.variables]
-    except Exception:  # noqa: BLE001
+    except Exception:
         return {}
     if not {variable.ref() for variable in read} <= saved:
         return {}

@@ -8,9 +8,12 @@ import pytest
 import tensorflow as tf
 
 from l2l_tf.rules import hand_designed
+from l2l_tf.rules import registry
 
 # Numbers that float32 holds exactly, so that nobody rounds them.
 _RATE, _DECAY, _SLOW_DECAY, _EPSILON = 2**-6, 1 - 2**-3, 1 - 2**-10, 2**-20
+
+_NAMES = hand_designed.names()
 
 _WITH_KERAS_TWIN = {
     "sgd": ({}, keras.optimizers.SGD, {}),
@@ -68,7 +71,7 @@ def _function(dtype: str):
 @pytest.mark.parametrize("name", _WITH_KERAS_TWIN)
 def test_it_equals_keras_over_100_steps(name, dtype, tolerance):
     options, twin, twin_options = _WITH_KERAS_TWIN[name]
-    rule = hand_designed.RULES[name](learning_rate=_RATE, **options)
+    rule = registry.RULES.get(name)(learning_rate=_RATE, **options)
     optimizer = twin(learning_rate=_RATE, **twin_options)
     gradients, params = _function(dtype)
     variables = [keras.Variable(param, dtype=dtype) for param in params]
@@ -124,9 +127,9 @@ def test_rprop_equals_a_transcription_of_the_paper():
     np.testing.assert_allclose(updates, np.transpose(expected), rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", hand_designed.RULES)
+@pytest.mark.parametrize("name", _NAMES)
 def test_the_learning_rate_may_be_a_tensor(name):
-    rule = hand_designed.RULES[name]
+    rule = registry.RULES.get(name)
     gradient = tf.constant([0.5, -2.0])
 
     @tf.function
@@ -141,9 +144,9 @@ def test_the_learning_rate_may_be_a_tensor(name):
     np.testing.assert_allclose(second_update(tf.constant(0.25)), expected)
 
 
-@pytest.mark.parametrize("name", hand_designed.RULES)
+@pytest.mark.parametrize("name", _NAMES)
 def test_the_state_keeps_its_structure_and_counts_steps(name):
-    rule = hand_designed.RULES[name]()
+    rule = registry.RULES.get(name)()
     params = [tf.ones([2, 3]), tf.ones([], tf.float64)]
     first = state = rule.initial_state(params)
     for _ in range(3):
@@ -157,9 +160,9 @@ def test_the_state_keeps_its_structure_and_counts_steps(name):
     assert [t.dtype for t in before] == [t.dtype for t in after]
 
 
-@pytest.mark.parametrize("name", hand_designed.RULES)
+@pytest.mark.parametrize("name", _NAMES)
 def test_a_zero_gradient_gives_no_update(name):
-    rule = hand_designed.RULES[name]()
+    rule = registry.RULES.get(name)()
     zeros = [tf.zeros([2])]
     state = rule.initial_state(zeros)
     for _ in range(2):
@@ -167,8 +170,22 @@ def test_a_zero_gradient_gives_no_update(name):
         np.testing.assert_array_equal(updates[0], zeros[0])
 
 
+def test_names_come_in_the_order_of_the_tables():
+    assert hand_designed.names() == [
+        "sgd", "momentum", "nag", "rmsprop", "adam", "adagrad", "rprop",
+    ]  # fmt: skip
+
+
+def test_a_description_counts_the_slots():
+    assert hand_designed.Adam(0.5).describe() == (
+        "The rule 'adam' with {'learning_rate': 0.5, 'beta_1': 0.9, "
+        "'beta_2': 0.999, 'epsilon': 1e-08}; numbers of state for each "
+        "coordinate: 2."
+    )
+
+
 def test_constants_default_to_torch7s():
-    assert {n: rule().config() for n, rule in hand_designed.RULES.items()} == {
+    assert {n: registry.RULES.get(n)().config() for n in _NAMES} == {
         "sgd": {"rule": "sgd", "learning_rate": 0.01},
         "momentum": {
             "rule": "momentum",
@@ -213,6 +230,6 @@ def test_float64_constants_are_not_rounded():
     assert float(update) == -0.1
 
 
-@pytest.mark.parametrize("name", hand_designed.RULES)
+@pytest.mark.parametrize("name", _NAMES)
 def test_it_has_nothing_to_train(name):
-    assert not hand_designed.RULES[name]().trainable_variables
+    assert not registry.RULES.get(name)().trainable_variables

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from l2l_tf.rules import base
 from l2l_tf.rules import hand_designed
 from l2l_tf.rules import registry
 from l2l_tf.rules.learned import deep_lstm_rules as learned
@@ -18,11 +19,11 @@ _ROUTED = {
 _NAMES = ["kernel", "bias"]
 
 
-@pytest.mark.parametrize("name", hand_designed.RULES)
+@pytest.mark.parametrize("name", hand_designed.names())
 def test_hand_designed_rules_are_rebuilt(name):
     config = {"rule": name, "learning_rate": 0.5}
     rule = registry.make_rule(config)
-    assert type(rule) is hand_designed.RULES[name]
+    assert type(rule) is registry.RULES.get(name)
     assert config.items() <= rule.config().items()
     again = registry.make_rule(json.loads(json.dumps(rule.config())))
     assert again.config() == rule.config()
@@ -46,6 +47,44 @@ def test_the_default_is_the_papers_coordinatewise_lstm():
     assert config["scale"] == 0.1
 
 
+def test_routes_may_be_nested():
+    config = {"rule": "routed", "routes": {"ker": _ROUTED, ".*": {}}}
+    names = ["kernel", "other_ker", "bias"]
+    rule = registry.make_rule(config, names)
+    inner, outer = rule.rules.values()
+    assert rule.leaves([7, 8, 9]) == [
+        (inner.rules["kernel"], [7]),
+        (inner.rules[".*"], [8]),
+        (outer, [9]),
+    ]
+    again = registry.make_rule(json.loads(json.dumps(rule.config())), names)
+    assert again.config() == rule.config()
+
+
+def test_a_rule_of_ones_own_is_registered_and_rebuilt():
+    @registry.register_rule("only_here")
+    class Mine(base.UpdateRule):
+        def __init__(self, rate=0.5):
+            super().__init__()
+            self.rate = rate
+
+        def initial_state(self, params):
+            return ()
+
+        def __call__(self, gradients, state):
+            return [-self.rate * g for g in gradients], state
+
+        def config(self):
+            return {"rule": self.rule_name, "rate": self.rate}
+
+    rule = registry.make_rule({"rule": "only_here", "rate": 0.25})
+    assert isinstance(rule, Mine)
+    assert rule.config() == {"rule": "only_here", "rate": 0.25}
+    assert registry.accepted_options("only_here") == ["rate"]
+    # A subclass is another rule, and has no name before it is registered.
+    assert type("Other", (Mine,), {})().config()["rule"] == ""
+
+
 def test_the_configuration_is_not_changed():
     before = json.dumps(_ROUTED)
     registry.make_rule(_ROUTED, _NAMES)
@@ -55,7 +94,7 @@ def test_the_configuration_is_not_changed():
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"rule": "nope"}, "'nope'.*'adam'.*'coordinatewise'.*'routed'"),
+        ({"rule": "nope"}, "'nope'.*adam.*coordinatewise.*routed"),
         ({"layer": [20]}, r"\['layer'\].*'coordinatewise'.*'layers'"),
         ({"rule": "sgd", "momentum": 1}, r"\['momentum'\].*learning_rate"),
         ({"rule": "routed", "route": {}}, r"\['route'\].*'routed'.*'routes'"),
@@ -77,10 +116,14 @@ def test_the_configuration_is_not_changed():
         ({"preprocessing_options": {"p": "a"}}, "p.*'a'"),
         ({"preprocessing_options": {"p": 100}}, "p must be 80 at most.*100"),
         ({"preprocessing_options": 5}, "preprocessing_options.*5"),
-        (
-            {"rule": "routed", "routes": {"a": {"rule": "routed"}}},
-            "cannot be routed themselves",
-        ),
+        ({"rule": ["sgd"]}, "sgd"),
+        ({"inputs": "a"}, "inputs 'a'.*gradient.*rnnprop"),
+        ({"inputs": "rnnprop", "inputs_options": {"beta_1": 1}}, "beta_1.*1"),
+        ({"inputs_options": {"q": 1}}, r"\['q'\].*'gradient'"),
+        ({"outputs": "a"}, "outputs 'a'.*clip.*raw.*rms"),
+        ({"outputs": "rms", "outputs_options": {"size": 0}}, "size.*0"),
+        ({"outputs": "rms", "outputs_options": 5}, "outputs_options.*5"),
+        ({"arrangement": 5}, r"\['arrangement'\]"),
         ({"rule": "sgd", "learning_rate": "a"}, "learning_rate.*'a'"),
         ({"rule": "routed", "routes": ["a"]}, "routes.*'a'"),
         ({"rule": "routed", "routes": {"(": {}}}, r"'\('"),

@@ -1,10 +1,14 @@
 """Tests of l2l_tf/rules/routed.py."""
 
+import json
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from l2l_tf.core import routing
 from l2l_tf.rules import hand_designed
+from l2l_tf.rules import registry
 from l2l_tf.rules import routed
 from l2l_tf.rules.learned import deep_lstm_rules as learned
 
@@ -23,20 +27,59 @@ def _lstm(seed: int) -> learned.CoordinatewiseDeepLSTM:
     return learned.CoordinatewiseDeepLSTM(layers=[3], seed=seed)
 
 
-def test_the_first_pattern_that_matches_takes_a_name():
-    assert routed.route(["conv", "w$", ".*"], _NAMES) == [[0, 1], [2], [3]]
-    assert routed.route(["w$", "conv", ".*"], _NAMES) == [[0, 2], [1], [3]]
+def test_it_must_be_bound_before_it_is_used():
+    rule = routed.Routed({"conv": _lstm(1), "": _lstm(2)})
+    with pytest.raises(ValueError, match=r"bind.*\['conv', ''\]"):
+        rule.initial_state(_gradients(0))
+    rule.bind(_NAMES).initial_state(_gradients(0))
 
 
-def test_names_without_a_pattern_are_listed():
-    with pytest.raises(ValueError, match=r"\['conv/b', 'dense/b'\]") as error:
-        routed.route(["w$"], _NAMES)
-    assert "'conv/w'" not in str(error.value)
+def test_binding_shares_the_parts_and_leaves_the_rule_as_it_is():
+    parts = {"conv": _lstm(1), "": routed.Routed({"w": _lstm(2), "": _lstm(3)})}
+    rule = routed.Routed(parts)
+    first, second = rule.bind(_NAMES), rule.bind(["conv", "dense/b", "w"])
+    assert first.leaves(range(4)) == [
+        (parts["conv"], [0, 1]),
+        (parts[""].rules["w"], [2]),
+        (parts[""].rules[""], [3]),
+    ]
+    assert [own for _, own in second.leaves(range(3))] == [[0], [2], [1]]
+    assert first.config() == second.config() == rule.config()
+    with pytest.raises(ValueError, match=r"\['dense/b'\]"):
+        routed.Routed({"conv": _lstm(1), "w": _lstm(2)}).bind(_NAMES)
 
 
-def test_patterns_without_a_name_are_listed():
-    with pytest.raises(ValueError, match=r"patterns \['norm', 'conv'\]"):
-        routed.route(["norm", ".*", "conv"], _NAMES)
+def test_a_description_names_the_patterns():
+    rule = routed.Routed({"conv": _lstm(1), "": hand_designed.SGD(0.5)})
+    assert rule.describe() == (
+        "'conv': An LSTM with layers [3] on every coordinate; numbers of state "
+        "for each: 6.\n"
+        "'': The rule 'sgd' with {'learning_rate': 0.5}; numbers of state "
+        "for each coordinate: 0."
+    )
+
+
+def test_weights_are_saved_and_restored_part_by_part(tmp_path):
+    def rule(seed):
+        inner = routed.Routed({"dense/w": _lstm(seed), "": _lstm(seed + 1)})
+        sgd = hand_designed.SGD()
+        return routed.Routed({"conv/b": sgd, "conv": _lstm(seed), "": inner})
+
+    saved = rule(1)
+    saved.save(tmp_path)
+    names = sorted(p.parent.name for p in tmp_path.rglob("saved_model.pb"))
+    assert names == ["0", "1", "1"]
+    assert not (tmp_path / "routes" / "0").exists()  # Without weights.
+    restored = registry.make_rule(json.loads(json.dumps(saved.config())))
+    for variable in restored.trainable_variables:
+        variable.assign_add(tf.ones_like(variable))
+    restored.restore(tmp_path)
+    for a, b in zip(
+        saved.trainable_variables, restored.trainable_variables, strict=True
+    ):
+        np.testing.assert_array_equal(a, b)
+    with pytest.raises(ValueError, match="cannot be read"):
+        routed.Routed({"a": _lstm(0)}).restore(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -48,9 +91,10 @@ def test_patterns_without_a_name_are_listed():
     ids=["two LSTMs", "LSTM and Adam"],
 )
 def test_it_equals_the_separate_rules(routes):
-    rule = routed.Routed({p: make() for p, make in routes.items()}, _NAMES)
+    rule = routed.Routed({p: make() for p, make in routes.items()})
+    rule = rule.bind(_NAMES)
     parts = [make() for make in routes.values()]
-    positions = routed.route(list(routes), _NAMES)
+    positions = routing.route(list(routes), _NAMES)
     state = rule.initial_state(_gradients(0))
     states = [
         part.initial_state([_gradients(0)[p] for p in chosen])
@@ -76,9 +120,9 @@ def test_it_equals_the_separate_rules(routes):
 
 def test_it_trains_the_weights_of_all_its_rules():
     lstms = [_lstm(1), _lstm(2)]
-    rule = routed.Routed(
-        dict(zip(["conv", "dense"], lstms, strict=True)), _NAMES
-    )
+    rule = routed.Routed(dict(zip(["conv", "dense"], lstms, strict=True)))
+    assert len(rule.trainable_variables) == 8
+    rule = rule.bind(_NAMES)
     expected = {id(v) for lstm in lstms for v in lstm.trainable_variables}
     assert {id(v) for v in rule.trainable_variables} == expected
     assert len(rule.trainable_variables) == 8

@@ -10,9 +10,9 @@ import tensorflow as tf
 
 from l2l_tf.rules import base
 
-_NUM_COLUMNS = 6
+_NUM_COLUMNS = 7
 _NUM_STEPS = 3
-_KEPT = (4, 1)  # Neither the first ones, nor in order.
+_KEPT = (5, 2)  # Neither the first ones, nor in order, nor symmetric.
 _NOISE = 0.1
 
 

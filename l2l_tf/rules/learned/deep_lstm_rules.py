@@ -160,9 +160,9 @@ class DeepLSTMRule(columns.ColumnwiseRule):
             state = tf.nest.flatten(self.initial_columns(1))
         layers = self._config["layers"]
         return (
-            f"An LSTM with layers {layers} on every {self.arrangement.unit}, "
-            f"{sum(tensor.shape[0] for tensor in state)} numbers of state for "
-            "each."
+            f"An LSTM with layers {layers} on every {self.arrangement.unit}; "
+            "numbers of state for each: "
+            f"{sum(tensor.shape[0] for tensor in state)}."
         )
 
 

@@ -1,77 +1,20 @@
 """Tests of l2l_tf/rules/learned/columns.py."""
 
-import re
-
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from l2l_tf.rules import base
+from l2l_tf.rules.learned import arrangements
 from l2l_tf.rules.learned import columns
-
-_ARRANGEMENTS = {
-    "coordinatewise": (columns.Coordinates(), [(), (1,), (4,), (2, 3, 4)]),
-    "kernelwise": (columns.Kernels([2, 3]), [(2, 3, 1, 1), (2, 3, 4, 5)]),
-    "vectorwise": (columns.Vectors(4), [(4,), (3, 4), (2, 3, 4)]),
-    "vectorwise_1": (columns.Vectors(1), [(), (1,), (3, 1)]),
-}
+from l2l_tf.rules.learned import deep_lstm_rules as learned
+from l2l_tf.rules.learned import inputs
+from l2l_tf.rules.learned import outputs
 
 
 def _numbers(shape: tuple[int, ...]) -> np.ndarray:
     """Different numbers, so that any exchange shows."""
     return np.arange(np.prod(shape, dtype=int), dtype="float32").reshape(shape)
-
-
-@pytest.mark.parametrize("name", _ARRANGEMENTS)
-def test_columns_come_back_as_they_went(name):
-    arrangement, shapes = _ARRANGEMENTS[name]
-    for shape in shapes:
-        tensor = tf.constant(_numbers(shape))
-        matrix = arrangement.to_columns(tensor)
-        num_columns = arrangement.num_columns(tensor.shape)
-        assert matrix.shape == (arrangement.rows, num_columns)
-        np.testing.assert_array_equal(
-            arrangement.from_columns(matrix, tensor.shape), tensor
-        )
-
-
-def test_a_column_is_a_kernel():
-    tensor = _numbers((2, 3, 4, 5))
-    matrix = columns.Kernels([2, 3]).to_columns(tf.constant(tensor)).numpy()
-    kernels = {tuple(tensor[:, :, i, o].flat) for i, o in np.ndindex(4, 5)}
-    assert set(map(tuple, matrix.T)) == kernels
-
-
-def test_a_column_is_a_vector_along_the_last_axis():
-    tensor = _numbers((2, 3, 4))
-    matrix = columns.Vectors(4).to_columns(tf.constant(tensor)).numpy()
-    vectors = {tuple(tensor[i, j]) for i, j in np.ndindex(2, 3)}
-    assert set(map(tuple, matrix.T)) == vectors
-
-
-@pytest.mark.parametrize(
-    ("arrangement", "shape"),
-    [
-        (columns.Kernels([2, 3]), ()),
-        (columns.Kernels([2, 3]), (2, 3)),
-        (columns.Kernels([2, 3]), (3, 2, 4, 5)),
-        (columns.Kernels([2, 3]), (4, 5, 2, 3)),
-        (columns.Vectors(4), (1,)),
-        (columns.Vectors(4), (4, 3)),
-    ],
-)
-def test_shapes_that_do_not_fit_are_refused(arrangement, shape):
-    received = re.escape(f"; received one of shape {shape}")
-    with pytest.raises(ValueError, match=f"{arrangement.name}.*{received}"):
-        arrangement.num_columns(shape)
-
-
-@pytest.mark.parametrize("name", _ARRANGEMENTS)
-def test_configurations_rebuild_arrangements(name):
-    arrangement, _ = _ARRANGEMENTS[name]
-    again = columns.make_arrangement(arrangement.config())
-    assert type(again) is type(arrangement)
-    assert again.config() == arrangement.config()
-    assert again.rows == arrangement.rows
 
 
 class _RunningSum(columns.ColumnwiseRule):
@@ -88,7 +31,7 @@ class _RunningSum(columns.ColumnwiseRule):
 
 
 def test_a_columnwise_rule_gives_every_parameter_its_own_columns():
-    rule = _RunningSum(columns.Vectors(4), "float64")
+    rule = _RunningSum(arrangements.Vectors(4), "float64")
     shapes = [(3, 4), (4,), (2, 1, 4)]
     state = rule.initial_state([tf.zeros(shape) for shape in shapes])
     totals = [np.zeros(shape, "float32") for shape in shapes]
@@ -100,3 +43,153 @@ def test_a_columnwise_rule_gives_every_parameter_its_own_columns():
             np.testing.assert_array_equal(update, total)
             assert update.dtype == tf.float32  # The gradient's.
     assert state.dtype == tf.float64  # The rule's.
+
+
+class _Echo(columns.ColumnwiseRule):
+    """Returns the sum of what it is given for each number."""
+
+    def initial_columns(self, num_columns):
+        return [tf.zeros([1, num_columns], self.dtype)]
+
+    def update_columns(self, gradients, state):
+        parts = tf.split(gradients, self.inputs.num_features, axis=0)
+        return tf.add_n(parts), state
+
+    def config(self):
+        return {}
+
+
+class _Independent(_Echo):
+    independent_columns = True
+
+
+def test_inputs_and_outputs_stand_before_and_behind_the_columns():
+    rule = _Independent(
+        arrangements.Kernels([2, 1]),
+        "float64",
+        inputs.RNNprop(beta_1=0.5, beta_2=0.75),
+        outputs.RMS(size=3.0),
+    )
+    shapes = [(2, 1, 3, 2), (2, 1, 1, 1)]
+    gradients = [
+        tf.random.stateless_normal(shape, [1, 2], dtype=tf.float64)
+        for shape in shapes
+    ]
+    state = rule.initial_state(gradients)
+    for _ in range(2):
+        updates, state, (features, values) = rule.record(gradients, state)
+    assert features.shape == (4, 7) and values.shape == (2, 7)
+    for update, gradient in zip(updates, gradients, strict=True):
+        # Both features of a constant gradient are its sign.
+        np.testing.assert_allclose(update, 3.0 * np.sign(gradient), rtol=1e-6)
+        assert update.shape == gradient.shape
+
+
+def test_only_what_couples_columns_is_recorded():
+    def rule(**options):
+        made = _Independent(arrangements.Coordinates(), "float32", **options)
+        [gradient] = [tf.ones([3])]
+        return made.record([gradient], made.initial_state([gradient]))[2]
+
+    assert rule() == ()
+    assert len(rule(inputs=inputs.RMS())) == 1
+    assert len(rule(outputs=outputs.RMS())) == 1
+    assert len(rule(inputs=inputs.RMS(), outputs=outputs.RMS())) == 2
+
+
+class _Untouched(learned.CoordinatewiseDeepLSTM):
+    """Overrides nothing that columns depend on."""
+
+    def describe(self):
+        return "mine"
+
+
+class _OtherColumns(learned.CoordinatewiseDeepLSTM):
+    def update_columns(self, gradients, state):
+        return super().update_columns(gradients, state)
+
+
+class _OtherCall(learned.CoordinatewiseDeepLSTM):
+    def __call__(self, gradients, state):
+        return super().__call__(gradients, state)
+
+
+class _DeclaredAnew(_OtherColumns):
+    independent_columns = True
+
+    def update_columns(self, gradients, state):
+        return super().update_columns(gradients, state)
+
+    def replay_columns(self, gradients, state, cotangents):
+        raise NotImplementedError
+
+
+class _Heir(_DeclaredAnew):
+    pass
+
+
+def test_a_class_that_overrides_columns_declares_their_independence_anew():
+    assert learned.DeepLSTMRule.independent_columns
+    assert learned.VectorwiseDeepLSTM.independent_columns
+    assert _Untouched.independent_columns
+    assert not columns.ColumnwiseRule.independent_columns
+    assert not _OtherColumns.independent_columns
+    assert not _OtherCall.independent_columns
+    assert _DeclaredAnew.independent_columns
+    assert _Heir.independent_columns
+
+
+def test_a_replay_by_hand_holds_for_the_class_that_wrote_it():
+    general = columns.ColumnwiseRule.replay_columns
+    assert _Untouched.replay_columns is learned.DeepLSTMRule.replay_columns
+    assert _OtherColumns.replay_columns is general
+    assert _Heir.replay_columns is _DeclaredAnew.replay_columns
+    assert _DeclaredAnew.replay_columns is not general
+
+
+def test_what_overrides_the_call_is_replayed_and_saved_as_any_rule():
+    for name in ("record", "replay", "check_claims", "functions"):
+        assert getattr(_OtherCall, name) is getattr(base.UpdateRule, name)
+        assert getattr(_OtherColumns, name) is getattr(
+            columns.ColumnwiseRule, name
+        )
+
+
+@pytest.mark.parametrize(
+    ("rows", "shape"), [(1, [5]), (1, [0]), (3, [3, 4])], ids=str
+)
+def test_saved_functions_take_any_number_of_columns(rows, shape):
+    rule = learned.CoordinatewiseDeepLSTM(layers=[3], initializer=0.5)
+    if rows > 1:
+        rule = learned.VectorwiseDeepLSTM(rows, layers=[3], initializer=0.5)
+    functions = rule.functions()
+    state = functions["initial_state"](shape[-1])
+    first = rule.initial_columns(shape[-1])
+    gradients = tf.random.stateless_normal(shape, [1, 2])
+    for _ in range(2):
+        updates, state = functions["update"](gradients, state)
+        matrix = tf.reshape(gradients, [rows, -1])
+        expected, first = rule.update_columns(matrix, first)
+        np.testing.assert_allclose(
+            updates, tf.reshape(expected, shape), rtol=1e-5, atol=1e-7
+        )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"inputs": "rnnprop"}, {"outputs": "rms"}, {"outputs": "clip"}],
+    ids=str,
+)
+def test_saved_functions_include_inputs_and_outputs(options):
+    rule = learned.CoordinatewiseDeepLSTM(
+        layers=[3], initializer=0.5, **options
+    )
+    functions = rule.functions()
+    for size in (1, 6):
+        gradient = tf.random.stateless_normal([size], [1, 2])
+        theirs = functions["initial_state"](size)
+        ours = rule.initial_state([gradient])
+        for _ in range(3):
+            updates, theirs = functions["update"](gradient, theirs)
+            [expected], ours = rule([gradient], ours)
+            np.testing.assert_allclose(updates, expected, rtol=1e-4, atol=1e-6)

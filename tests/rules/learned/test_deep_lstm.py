@@ -113,3 +113,22 @@ def test_draws_depend_on_the_seed_and_the_layer():
 def test_unknown_initializers_are_refused(initializer):
     with pytest.raises(ValueError, match="initializer.*'default', 'zeros'"):
         deep_lstm.DeepLSTM(3, 2, [4], initializer)
+
+
+@pytest.mark.parametrize("layers", [[], [4, 3]])
+def test_its_gradient_comes_in_the_order_of_its_variables(layers):
+    network = deep_lstm.DeepLSTM(3, 2, layers, 0.5, dtype=tf.float64)
+    draw = lambda shape, seed: tf.random.stateless_normal(  # noqa: E731
+        shape, [seed, 5], dtype=tf.float64
+    )
+    features, cotangents = draw([4, 3, 7], 0), draw([4, 2, 7], 1)
+    first = state = network.initial_state(7)
+    with tf.GradientTape() as tape:
+        total = 0.0
+        for step in range(4):
+            outputs, state = network(features[step], state)
+            total += tf.reduce_sum(outputs * cotangents[step])
+    expected = tape.gradient(total, network.trainable_variables)
+    actual = network.weights_gradient(features, first, cotangents)
+    for a, b in zip(expected, actual, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12)

@@ -98,33 +98,6 @@ def test_single_precision_loses_little(bias):
         assert np.linalg.norm(a - b) < 1e-4 * np.linalg.norm(a)
 
 
-def test_one_step_equals_the_slopes_of_lstm_step():
-    draw = lambda shape, index: _draw(shape, index, tf.float64)  # noqa: E731
-    weights, bias = draw([12, 5], 0), draw([12, 1], 1)
-    inputs, hidden, cell = draw([2, 4], 2), draw([3, 4], 3), draw([3, 4], 4)
-    hidden_slope, cell_slope = draw([3, 4], 5), draw([3, 4], 6)
-    sources = [weights, bias, inputs, hidden, cell]
-    with tf.GradientTape() as tape:
-        tape.watch(sources)
-        next_hidden, next_cell = deep_lstm.lstm_step(
-            inputs, hidden, cell, weights, bias
-        )
-        total = tf.reduce_sum(next_hidden * hidden_slope)
-        total += tf.reduce_sum(next_cell * cell_slope)
-    dw, db, *expected = tape.gradient(total, sources)
-    actual = deep_lstm_gradient.lstm_step_gradient(
-        tf.concat([weights, bias], 1),
-        inputs,
-        hidden,
-        cell,
-        next_cell,
-        hidden_slope,
-        cell_slope,
-    )
-    for a, b in zip([tf.concat([dw, db], 1), *expected], actual, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-14)
-
-
 def test_columns_without_cotangents_count_for_nothing():
     network, features, state, cotangents = _sequence(
         [3], 5, 2, 1, 6, tf.float64

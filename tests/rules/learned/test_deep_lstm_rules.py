@@ -113,7 +113,7 @@ def test_an_update_is_the_scaled_network_of_the_preprocessed_gradient():
     )
     [gradient] = _gradients(0, [7])
     [[update]] = _run(rule, [[gradient]])
-    features = preprocessing.log_and_sign(gradient[tf.newaxis], p=3)
+    features = preprocessing.LogAndSign(p=3)(gradient[tf.newaxis])
     outputs, _ = rule.network(features, rule.network.initial_state(7))
     np.testing.assert_allclose(update, 0.25 * outputs[0], rtol=1e-5, atol=1e-8)
 
@@ -129,7 +129,7 @@ def test_without_layers_the_rule_is_linear():
     np.testing.assert_array_equal(first, second)
 
 
-@pytest.mark.parametrize("name", preprocessing.FUNCTIONS)
+@pytest.mark.parametrize("name", preprocessing.PREPROCESSING.names())
 def test_eager_and_graph_updates_are_bit_identical(name):
     rule = _rule(preprocessing=name)
     sequence = [_gradients(step, [40], []) for step in range(5)]
@@ -179,6 +179,73 @@ def test_a_configuration_rebuilds_the_same_rule(name):
         np.testing.assert_array_equal,
         _run(rule, sequence),
         _run(again, sequence),
+    )
+
+
+def test_configurations_from_before_inputs_and_outputs_rebuild():
+    """Saved optimizers hold these keys, and no others."""
+    old = {
+        "rule": "coordinatewise",
+        "layers": [20, 20],
+        "preprocessing": "log_and_sign",
+        "preprocessing_options": {},
+        "scale": 0.1,
+        "initializer": "default",
+        "seed": 0,
+        "dtype": "float32",
+    }
+    assert registry.make_rule(old).config() == {
+        **old,
+        "inputs": "gradient",
+        "inputs_options": {},
+        "outputs": "raw",
+        "outputs_options": {},
+    }
+    state = registry.make_rule(old).initial_state([tf.zeros([3])])
+    assert [tuple(tensor.shape) for tensor in state] == [(20, 3)] * 4
+
+
+def test_inputs_and_outputs_are_options():
+    rule = _rule(
+        inputs="rnnprop",
+        inputs_options={"beta_1": 0.5},
+        outputs="rms",
+        outputs_options={"size": 0.01},
+        preprocessing="identity",
+    )
+    assert rule.network.weights[0].shape == (20, 2 + 5)
+    sequence = [_gradients(step, (2, 3), (4,)) for step in range(3)]
+    for updates in _run(rule, sequence):
+        for update in updates:
+            assert np.sqrt(np.mean(np.square(update))) == pytest.approx(0.01)
+    again = registry.make_rule(json.loads(json.dumps(rule.config())))
+    tf.nest.map_structure(
+        np.testing.assert_array_equal,
+        _run(rule, sequence),
+        _run(again, sequence),
+    )
+
+
+@pytest.mark.parametrize(
+    ("config", "description", "numbers"),
+    [
+        ({}, "[20, 20] on every coordinate", 80),
+        (
+            {"rule": "kernelwise", "kernel_shape": [2, 3], "layers": [4]},
+            "[4] on every 2 x 3 kernel",
+            8,
+        ),
+        (
+            {"rule": "vectorwise", "size": 5, "layers": []},
+            "[] on every vector of length 5",
+            0,
+        ),
+    ],
+)
+def test_a_description_says_what_a_column_is(config, description, numbers):
+    assert registry.make_rule(config).describe() == (
+        f"An LSTM with layers {description}; numbers of state for each: "
+        f"{numbers}."
     )
 
 
