@@ -45,16 +45,20 @@ def find(optimizer: str | os.PathLike) -> pathlib.Path:
     """Returns the folder of a saved optimizer.
 
     Args:
-        optimizer: The name of a bundled optimizer, or a path.
+        optimizer: The name of a bundled optimizer, or a path. A bundled name
+            stays one even where a folder of that name lies in the working
+            directory; the path of that is `./name`.
 
     Raises:
         SavedOptimizerError: If there is none.
     """
-    candidates = [pathlib.Path(optimizer).expanduser()]
-    candidates += [folder / optimizer for folder in _BUNDLED]
-    for path in candidates:
-        if (path / METADATA).is_file():
-            return path
+    path = pathlib.Path(optimizer).expanduser()
+    # A path is written with a separator, so that a name stays a name.
+    is_name = os.fspath(optimizer) == path.name
+    bundled = [folder / path for folder in _BUNDLED if is_name]
+    for found in [*bundled, path]:
+        if (found / METADATA).is_file():
+            return found
     raise SavedOptimizerError(
         f"No saved optimizer {str(optimizer)!r}; accepted: the name of a "
         f"bundled one, {bundled_names()}, or the path of a folder that "
