@@ -55,7 +55,7 @@ def make_update(rule: columns.ColumnwiseRule, jit_compile: bool) -> BlockUpdate:
             for new, old in zip(proposed, state, strict=True)
         ]
 
-    return tf.function(update, jit_compile=jit_compile)
+    return tf.function(update, jit_compile=jit_compile, autograph=False)
 
 
 def update_blocks(

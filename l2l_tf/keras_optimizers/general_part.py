@@ -77,7 +77,9 @@ class GeneralPart(rule_part.RulePart):
 @functools.lru_cache(_KEPT)
 def _make_call(rule: base.UpdateRule, jit_compile: bool):
     return tf.function(
-        lambda gradients, state: rule(gradients, state), jit_compile=jit_compile
+        lambda gradients, state: rule(gradients, state),
+        jit_compile=jit_compile,
+        autograph=False,
     )
 
 

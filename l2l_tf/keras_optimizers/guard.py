@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -12,6 +13,8 @@ from l2l_tf.keras_optimizers import diagnostics as diagnostics_lib
 from l2l_tf.keras_optimizers import keras_part
 from l2l_tf.keras_optimizers import parts
 from l2l_tf.keras_optimizers import race
+
+_KEPT = 16
 
 
 class Guard(parts.Part):
@@ -112,10 +115,11 @@ class Guard(parts.Part):
         if loss is None:
             self.learned.step(owner, gradients, variables, learning_rate)
             return
-        record = race.Record(*tf.unstack(self._record.value))
+        numbers = tf.convert_to_tensor(self._record.value)
+        record = race.Record(*tf.unstack(numbers))
         is_first = record.learned_steps + record.fallback_steps == 0
         tf.cond(is_first, self._copy_start, _nothing)
-        after, verdict = race.judge(record, loss, self.settings)
+        after, verdict = _make_judge(self.settings)(numbers, loss)
         # The gradients of a step that is not made belong to parameters from
         # which nothing goes on.
         tf.switch_case(
@@ -128,7 +132,7 @@ class Guard(parts.Part):
                 _nothing,
             ],
         )
-        self._record.assign(tf.stack(after))
+        self._record.assign(after)
         self._due.assign(tf.stack([verdict.changes, verdict.keeps]))
 
     def finish(self) -> None:
@@ -225,6 +229,19 @@ class _Held(NamedTuple):
     variable: keras.Variable
     other: keras.Variable
     begins_as: keras.Variable
+
+
+@functools.lru_cache(_KEPT)
+def _make_judge(settings: race.Settings):
+    """Returns `race.judge` of a record's numbers, traced once for all."""
+    size = len(race.Record._fields)
+
+    def judge(numbers, loss):
+        record = race.Record(*tf.unstack(numbers, size))
+        after, verdict = race.judge(record, loss, settings)
+        return tf.stack(after), verdict
+
+    return tf.function(judge, autograph=False)
 
 
 def _nothing() -> tf.Tensor:

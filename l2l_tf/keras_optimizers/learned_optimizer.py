@@ -163,9 +163,20 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
         """Whether the fallback has taken over."""
         return self.fallback is not None and self._part.fell_back
 
-    def inner_optimizers(self) -> list[keras.optimizers.Optimizer]:
-        """Returns the Keras optimizers inside, the fallback last."""
-        return self._part.optimizers()
+    @property
+    def optimizers(self) -> list[keras.optimizers.Optimizer]:
+        """This optimizer and those that it routes variables to.
+
+        Keras's callbacks schedule and swap each of them.
+
+        Raises:
+            AttributeError: If there is none but this one; callbacks then take
+                it itself.
+        """
+        routed = [o for o in self._part.optimizers() if o is not self.fallback]
+        if not routed:
+            raise AttributeError(f"{self.name} has no routes to optimizers.")
+        return [self, *routed]
 
     @property
     def learning_rate(self):
@@ -301,7 +312,7 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
 
     def exclude_from_weight_decay(self, var_list=None, var_names=None) -> None:
         """See base class; holds for all parts."""
-        for optimizer in (super(), *self.inner_optimizers()):
+        for optimizer in (super(), *self._part.optimizers()):
             optimizer.exclude_from_weight_decay(var_list, var_names)
 
     def finalize_variable_values(self, var_list) -> None:
@@ -369,7 +380,7 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
 
     def __dir__(self):
         # Keras saves the optimizers that it finds here once more.
-        return sorted({*super().__dir__()} - {"fallback"})
+        return sorted({*super().__dir__()} - {"fallback", "optimizers"})
 
     def _check_built(self) -> None:
         if not self.built:

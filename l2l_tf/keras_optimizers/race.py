@@ -2,8 +2,9 @@
 
 Both run from the same start, in turns: so many steps by one, then by the
 other, each with parameters and state of its own. The one that does better
-keeps the model. What the other took is the price: 40 steps, if the comparison
-is clear then; longer where a run is so slow that a longer look costs little.
+keeps the model. What the other took is the price: 20 or 40 steps, if it is
+clear by then which is better; more only where losses fall so slowly that a
+longer look costs little.
 
 Comparing both from the point that one of them reached would not be fair: an
 optimizer of small steps always lowers a loss a little where one of large
@@ -24,9 +25,10 @@ class Settings(NamedTuple):
     """How two runs are compared.
 
     Attributes:
-        steps: Steps of each before the first comparison.
-        clear: Difference of the losses, relative to the lower one, that
-            decides.
+        steps: Steps of each after which runs are compared.
+        obvious: Difference of the losses, relative to the lower one, that
+            decides at half of these steps.
+        clear: Difference that decides from then on.
         run_length: Steps that training is thought to take at least.
         price: What a comparison may cost, as a share of the final loss; while
             it costs less, and is not clear, both make as many steps again.
@@ -38,6 +40,7 @@ class Settings(NamedTuple):
     """
 
     steps: int = 40
+    obvious: float = 2.0
     clear: float = 0.15
     run_length: int = 1000
     price: float = 0.03
@@ -116,7 +119,7 @@ def make_settings(values: Mapping[str, Any] | Settings | None) -> Settings:
     settings = Settings(**(values or {}))
     for name in ("steps", "run_length", "trusted", "patience"):
         checks.integer(name, getattr(settings, name))
-    for name in ("clear", "price", "smoothing", "tolerance"):
+    for name in ("obvious", "clear", "price", "smoothing", "tolerance"):
         checks.number(name, getattr(settings, name), 0)
     if settings.smoothing >= 1:
         raise ValueError(
@@ -128,7 +131,7 @@ def make_settings(values: Mapping[str, Any] | Settings | None) -> Settings:
 def begin(settings: Settings) -> Record:
     """Returns the record of two runs without steps; the learned one begins."""
     numbers = dict.fromkeys(Record._fields, 0.0)
-    numbers |= {"goal": settings.steps // 2, "limit": float("inf")}
+    numbers |= {"goal": settings.steps / 2, "limit": float("inf")}
     return Record(**{k: tf.constant(v, tf.float32) for k, v in numbers.items()})
 
 
@@ -195,12 +198,13 @@ def _compare(record, is_lost, settings) -> tuple[Record, Verdict]:
     # What the winner's loss gained while its steps doubled. Steps that it is
     # late cost it a part of that, when the run ends.
     gain = tf.math.divide_no_nan(tf.nn.relu(past - lower), size)
-    ends = (
-        (higher - lower > settings.clear * size)
-        | (gain * 2 * record.goal > settings.price * settings.run_length)
-        | (4 * record.goal > settings.run_length)
-    )
-    ends &= is_both & (record.goal >= settings.steps)
+    is_early = record.goal < settings.steps
+    margin = tf.where(is_early, settings.obvious, settings.clear)
+    is_dear = (
+        gain * 2 * record.goal > settings.price * settings.run_length
+    ) | (4 * record.goal > settings.run_length)
+    ends = (higher - lower > margin * size) | (is_dear & ~is_early)
+    ends &= is_both
     goes_on = is_both & ~ends
     changes = is_lost | (is_due & is_learned) | goes_on | (ends & wins)
     is_over = ends | is_lost
