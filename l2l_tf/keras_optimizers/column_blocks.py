@@ -12,7 +12,7 @@ from l2l_tf.rules.learned import columns
 BLOCK = 2**20
 """Columns per block: a step's temporary tensors are that wide at most."""
 
-_KEPT = 64
+_KEPT = 256
 
 BlockUpdate = Callable[..., tuple[tf.Tensor, list[tf.Tensor]]]
 
@@ -31,20 +31,31 @@ def sizes(num_columns: int, block: int = BLOCK) -> list[int]:
     return [block] * whole + [rest] * (rest > 0)
 
 
-@functools.lru_cache(_KEPT)
 def make_update(rule: columns.ColumnwiseRule, jit_compile: bool) -> BlockUpdate:
     """Returns a function that updates the columns of one block.
 
     It takes gradients of shape [rows, columns], which columns are active (a
     bool for each, or one for all) and the state, which may be kept in another
     type than the rule's. It returns updates and the next state. Columns that
-    are not active have zero updates and keep their state. All optimizers of
-    one rule share the function, and what is compiled of it.
+    are not active have zero updates and keep their state.
 
     Args:
         rule: The rule.
         jit_compile: Whether XLA compiles it, which fuses gates and casts.
     """
+
+    def update(gradients, active, state):
+        kinds = [(t.shape, t.dtype) for t in (gradients, active, *state)]
+        run = _compiled(rule, jit_compile, *(str(kind) for kind in kinds))
+        return run(gradients, active, state)
+
+    return update
+
+
+@functools.lru_cache(_KEPT)
+def _compiled(rule: columns.ColumnwiseRule, jit_compile: bool, *kinds: str):
+    """Returns what all optimizers share that run a rule on like blocks."""
+    del kinds
 
     def update(gradients, active, state):
         updates, proposed = rule.update_columns(
