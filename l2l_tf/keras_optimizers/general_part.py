@@ -24,11 +24,7 @@ class GeneralPart(rule_part.RulePart):
     def make_state(self, owner, variables) -> list[keras.Variable]:
         """See base class."""
         is_one = tf.distribute.get_strategy().num_replicas_in_sync == 1
-        self._call = _make_call(
-            self.rule,
-            self.options.jit_compile and is_one,
-            *(str((v.shape, v.dtype)) for v in variables),
-        )
+        self._call = _make_call(self.rule, self.options.jit_compile and is_one)
         with tf.init_scope():
             self._first = self.rule.initial_state(
                 [tf.zeros(v.shape, v.dtype) for v in variables]
@@ -79,9 +75,8 @@ class GeneralPart(rule_part.RulePart):
 
 
 @functools.lru_cache(_KEPT)
-def _make_call(rule: base.UpdateRule, jit_compile: bool, *kinds: str):
-    """Returns what all optimizers share that run a rule on like variables."""
-    del kinds
+def _make_call(rule: base.UpdateRule, jit_compile: bool):
+    """Returns what all optimizers of one rule share."""
     return tf.function(
         lambda gradients, state: rule(gradients, state),
         jit_compile=jit_compile,
