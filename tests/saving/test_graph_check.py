@@ -10,7 +10,10 @@ from l2l_tf.saving import graph_check
 from l2l_tf.saving import saved_optimizer
 
 _RULES = [
-    *({"layers": [3], "preprocessing": n} for n in preprocessing.PREPROCESSING.names()),
+    *(
+        {"layers": [3], "preprocessing": name}
+        for name in preprocessing.PREPROCESSING.names()
+    ),
     {"layers": [], "dtype": "float64"},
     {"rule": "kernelwise", "kernel_shape": [3, 3], "layers": [3, 3]},
     {"rule": "vectorwise", "size": 4, "layers": [3]},
