@@ -41,8 +41,10 @@ def load(optimizer: str | os.PathLike) -> Loaded:
         SavedOptimizerError: If it is missing, damaged or not to be trusted.
     """
     folder = metadata_lib.find(optimizer).resolve()
-    name = os.fspath(optimizer)
-    label = name if name in metadata_lib.bundled_names() else str(folder)
+    is_name = isinstance(optimizer, str) and (
+        optimizer in metadata_lib.bundled_names()
+    )
+    label = optimizer if is_name else str(folder)
     status = (folder / metadata_lib.METADATA).stat()
     # A folder that was written anew is read anew.
     version = (status.st_mtime_ns, status.st_size, status.st_ino)
@@ -58,5 +60,6 @@ def _read(
     # In a thread of its own, since a rule that is shared must belong to no
     # graph, and to no scope of `tf.distribute`.
     with concurrent.futures.ThreadPoolExecutor(max_workers=1) as pool:
-        rule = pool.submit(saved_optimizer.load, folder).result()
-    return metadata_lib.read(folder), rule
+        load = pool.submit(saved_optimizer.load_with_metadata, folder)
+        rule, metadata = load.result()
+    return metadata, rule

@@ -5,6 +5,8 @@ The reference is a loop in plain Python around `optimizer.apply`.
 """
 
 import functools
+import os
+import pathlib
 import subprocess
 import sys
 
@@ -16,6 +18,8 @@ import tensorflow as tf
 from l2l_tf import LearnedOptimizer
 
 pytestmark = pytest.mark.slow
+
+ROOT = str(pathlib.Path(__file__).resolve().parents[2])
 
 INPUTS = np.random.RandomState(0).randn(96, 4).astype("float32")
 TARGETS = INPUTS[:, :1] * INPUTS[:, 1:2]
@@ -417,27 +421,37 @@ def test_killed_fit_resumes_on_the_same_trajectory(make_split, tmp_path):
     _assert_close(*results, rtol=0, atol=0)
 
 
-def test_file_continues_in_another_process(make_split, tmp_path):
-    model = _build()
-    model.compile(make_split(), loss="mse")
-    _fit(model, epochs=1)
-    model.save(tmp_path / "model.keras")
+def test_files_continue_in_another_process(exported, tmp_path):
+    routes = {"bias|beta": str(exported), ".*": str(exported)}
+    models = {}
+    for kind in KINDS:
+        models[kind] = _build()
+        models[kind].compile(_make(kind, routes), loss="mse")
+        _fit(models[kind], epochs=1)
+        models[kind].save(tmp_path / f"{kind}.keras")
     np.savez(tmp_path / "data.npz", inputs=INPUTS, targets=TARGETS)
-    program = f"""
-import keras, numpy as np
-from l2l_tf import LearnedOptimizer
-model = keras.models.load_model({str(tmp_path / "model.keras")!r})
-data = np.load({str(tmp_path / "data.npz")!r})
-model.fit(data["inputs"], data["targets"], batch_size=32, shuffle=False,
-          verbose=0)
-model.save_weights({str(tmp_path / "after.weights.h5")!r})
+    program = """
+import sys
+import keras, l2l_tf, numpy as np
+data = np.load("data.npz")
+for kind in sys.argv[1:]:
+    model = keras.models.load_model(f"{kind}.keras")
+    model.fit(data["inputs"], data["targets"], batch_size=32, shuffle=False,
+              verbose=0)
+    model.save_weights(f"{kind}.weights.h5")
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program, *KINDS],
+        capture_output=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": ROOT},
+    )
     assert done.returncode == 0, done.stderr.decode()
-    _fit(model, epochs=1)
-    other = _build()
-    other.load_weights(tmp_path / "after.weights.h5", skip_mismatch=False)
-    _assert_close(_values(other), _values(model), rtol=1e-5, atol=1e-6)
+    for kind, model in models.items():
+        _fit(model, epochs=1)
+        other = _build()
+        other.load_weights(tmp_path / f"{kind}.weights.h5", skip_mismatch=False)
+        _assert_close(_values(other), _values(model), rtol=1e-5, atol=1e-6)
 
 
 def test_tensorflow_checkpoint_resumes_on_the_same_trajectory(

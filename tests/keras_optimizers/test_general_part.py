@@ -11,14 +11,16 @@ from l2l_tf.rules import registry
 from l2l_tf.saving import saved_optimizer
 
 SHAPES = [[3], [2, 2], [1]]
+NAMES = ["v0", "v1", "v2"]
 
 
 @pytest.fixture(scope="module", params=["couples tensors", "by hand"])
 def path(request, tmp_path_factory):
     """Returns the folder of an optimizer that is not made of columns alone."""
     if request.param == "by hand":
-        part = {"rule": "adam", "learning_rate": 0.1}
-        config = {"rule": "routed", "routes": {".*": part}}
+        # Adam on all variables but the last, whose rule has to be learned.
+        routes = {"bias|v0|v1": {"rule": "adam", "learning_rate": 0.1}}
+        config = {"rule": "routed", "routes": {**routes, ".*": {"layers": [2]}}}
     else:
         config = {
             "rule": "coordinatewise",
@@ -31,7 +33,10 @@ def path(request, tmp_path_factory):
 
 
 def _variables():
-    return [keras.Variable(tf.ones(shape)) for shape in SHAPES]
+    return [
+        keras.Variable(tf.ones(shape), name=name)
+        for name, shape in zip(NAMES, SHAPES, strict=True)
+    ]
 
 
 def _gradients(seed):
@@ -44,18 +49,18 @@ def _gradients(seed):
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_follows_the_rule(jit_compile, path):
     variables, optimizer = _variables(), LearnedOptimizer(path, 0.5)
-    [part] = optimizer.rule_parts
-    assert isinstance(part, general_part.GeneralPart)
+    assert isinstance(optimizer.rule_parts[0], general_part.GeneralPart)
     optimizer.build(variables)
     step = tf.function(
         lambda *gradients: optimizer.apply(gradients, variables),
         jit_compile=jit_compile,
     )
     params = [tf.ones(shape) for shape in SHAPES]
-    state = part.rule.initial_state(params)
+    rule = saved_optimizer.load(path).bind(NAMES)
+    state = rule.initial_state(params)
     for seed in range(4):
         step(*_gradients(seed))
-        updates, state = part.rule(_gradients(seed), state)
+        updates, state = rule(_gradients(seed), state)
         params = [p + 0.5 * u for p, u in zip(params, updates, strict=True)]
     for ours, expected in zip(variables, params, strict=True):
         np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-6)
@@ -68,8 +73,7 @@ def test_bad_and_missing_gradients_change_nothing_that_they_are_not_of(path):
     optimizer.apply(_gradients(0), variables)
     tracked = [*variables, *optimizer.state]
     before = [v.numpy() for v in tracked]
-    bad = _gradients(1)
-    bad[1] = bad[1] * np.nan
+    bad = [gradient * np.nan for gradient in _gradients(1)]
     with pytest.warns(UserWarning, match="not finite"):
         optimizer.apply(bad, variables)
     for variable, value in zip(tracked, before, strict=True):
