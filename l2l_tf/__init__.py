@@ -6,6 +6,8 @@ neither Sonnet nor TensorFlow Datasets.
 
 import importlib
 
+from l2l_tf.keras_optimizers import registration
+
 _EXPORTS = {
     "LearnedOptimizer": "l2l_tf.keras_optimizers.learned_optimizer",
     "LearnedOptimizerMonitor": "l2l_tf.keras_optimizers.monitor",
@@ -17,6 +19,8 @@ _EXPORTS = {
 }
 
 __all__ = list(_EXPORTS)
+
+registration.register()
 
 
 def __getattr__(name: str):

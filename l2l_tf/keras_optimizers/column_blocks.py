@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
@@ -11,7 +12,12 @@ from l2l_tf.rules.learned import columns
 BLOCK = 2**20
 """Columns per block: a step's temporary tensors are that wide at most."""
 
+_KEPT = 64
+
 BlockUpdate = Callable[..., tuple[tf.Tensor, list[tf.Tensor]]]
+
+Blocks = Sequence[Sequence[tf.Variable]]
+"""Each block's state, with columns along the last axis."""
 
 
 def sizes(num_columns: int, block: int = BLOCK) -> list[int]:
@@ -25,13 +31,15 @@ def sizes(num_columns: int, block: int = BLOCK) -> list[int]:
     return [block] * whole + [rest] * (rest > 0)
 
 
+@functools.lru_cache(_KEPT)
 def make_update(rule: columns.ColumnwiseRule, jit_compile: bool) -> BlockUpdate:
     """Returns a function that updates the columns of one block.
 
     It takes gradients of shape [rows, columns], which columns are active (a
     bool for each, or one for all) and the state, which may be kept in another
     type than the rule's. It returns updates and the next state. Columns that
-    are not active have zero updates and keep their state.
+    are not active have zero updates and keep their state. All optimizers of
+    one rule share the function, and what is compiled of it.
 
     Args:
         rule: The rule.
@@ -47,14 +55,11 @@ def make_update(rule: columns.ColumnwiseRule, jit_compile: bool) -> BlockUpdate:
             for new, old in zip(proposed, state, strict=True)
         ]
 
-    return tf.function(update, jit_compile=jit_compile)
+    return tf.function(update, jit_compile=jit_compile, autograph=False)
 
 
 def update_blocks(
-    update: BlockUpdate,
-    gradients: tf.Tensor,
-    active: tf.Tensor,
-    blocks: Sequence[Sequence[tf.Variable]],
+    update: BlockUpdate, gradients: tf.Tensor, active: tf.Tensor, blocks: Blocks
 ) -> tf.Tensor:
     """Updates the state of all blocks in place.
 
@@ -62,7 +67,7 @@ def update_blocks(
         update: What `make_update` returned.
         gradients: Shape [rows, columns].
         active: Whether columns are updated, shape [] or [columns].
-        blocks: Each block's state, with columns along the last axis.
+        blocks: Their state.
 
     Returns:
         Updates, shape [rows, columns].

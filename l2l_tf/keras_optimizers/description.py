@@ -11,21 +11,16 @@ def horizon(metadata: Mapping[str, Any]) -> int | None:
     return metadata.get("horizon")
 
 
-def describe(name: str, metadata: Mapping[str, Any], num_state: int) -> str:
+def describe(label: str, metadata: Mapping[str, Any], rule: str) -> str:
     """Returns what an optimizer is, was trained on, and beat.
 
     Args:
-        name: What the user calls it.
+        label: What the user calls it.
         metadata: What `l2l_tf.saving.metadata.read` returned.
-        num_state: Numbers of state per column.
+        rule: What its rule says of itself.
     """
-    rule = metadata["rule"]
     lines = [
-        f"{name}: a {rule['rule']} LSTM with layers {rule['layers']}, "
-        f"{num_state} numbers of state per column of {rule['rule']} columns."
-        if rule["rule"] != "coordinatewise"
-        else f"{name}: an LSTM with layers {rule['layers']} on every "
-        f"coordinate, {num_state} numbers of state for each.",
+        f"{label}: {rule}",
         f"Trained on {_problem(metadata.get('problem', {}))}, "
         f"{_steps(horizon(metadata))}.",
     ]

@@ -1,88 +1,54 @@
-"""Numbers about the last step, and warnings about the run so far."""
+"""Numbers about the last step."""
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Sequence
 
 import tensorflow as tf
 
 NAMES = ("update_norm", "gradient_norm", "cosine", "skipped_steps")
-"""What `diagnose` returns, in its order."""
+"""What `after` returns, in its order."""
 
 NOT_FINITE = "LearnedOptimizer received a gradient that is not finite."
 
-_FAR = 10  # times the trained horizon
 
-
-def diagnose(
-    gradients: tf.Tensor,
-    updates: tf.Tensor,
-    is_finite: tf.Tensor,
-    previous: tf.Tensor,
-) -> tf.Tensor:
-    """Returns norms of update and gradient, their cosine, and skipped steps.
+def measure(gradients: tf.Tensor, updates: tf.Tensor) -> tf.Tensor:
+    """Returns norms of update and gradient, and the cosine between them.
 
     Args:
-        gradients: Those of a step, as columns.
-        updates: What the rule proposed.
-        is_finite: Whether all gradients were finite.
-        previous: What the step before returned.
+        gradients: Those of a step, of any shape.
+        updates: What the rule proposed, of the same shape.
 
     Returns:
-        One number for each of `NAMES`.
+        The first numbers of `NAMES`.
     """
     gradient_norm, update_norm = tf.norm(gradients), tf.norm(updates)
     inner = tf.reduce_sum(gradients * updates)
     cosine = tf.math.divide_no_nan(inner, gradient_norm * update_norm)
-    skipped = previous[-1] + tf.cast(~is_finite, previous.dtype)
-    numbers = [update_norm, gradient_norm, cosine]
-    return tf.stack([*(tf.cast(x, skipped.dtype) for x in numbers), skipped])
+    numbers = (update_norm, gradient_norm, cosine)
+    return tf.stack([tf.cast(number, tf.float32) for number in numbers])
 
 
-class Reporter:
-    """Warns of what was seen in a run, once for each reason."""
+def combine(measured: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Returns what `measure` says of all, from what it said of parts."""
+    if len(measured) == 1:
+        return measured[0]
+    update_norms, gradient_norms, cosines = tf.unstack(tf.stack(measured, 1))
+    update_norm, gradient_norm = tf.norm(update_norms), tf.norm(gradient_norms)
+    inner = tf.reduce_sum(update_norms * gradient_norms * cosines)
+    cosine = tf.math.divide_no_nan(inner, gradient_norm * update_norm)
+    return tf.stack([update_norm, gradient_norm, cosine])
 
-    def __init__(self, name: str, horizon: int | None, raises: bool):
-        """Takes what to say.
 
-        Args:
-            name: The saved optimizer's.
-            horizon: For how many steps it was trained, None if unknown.
-            raises: Whether gradients that are not finite raise instead.
-        """
-        self._name, self._horizon, self._raises = name, horizon, raises
-        self._said: set[str] = set()
-        self._seen = 0
+def after(
+    previous: tf.Tensor, measured: tf.Tensor, is_finite: tf.Tensor
+) -> tf.Tensor:
+    """Returns a number for each of `NAMES` after one more step.
 
-    def forget(self, skipped: int) -> None:
-        """Takes skipped steps as known, such as those of a restored run."""
-        self._seen = skipped
-
-    def report(self, steps: int, skipped: int) -> None:
-        """Warns, if it is due.
-
-        Args:
-            steps: Steps made so far.
-            skipped: Steps whose gradients were not finite.
-
-        Raises:
-            FloatingPointError: If there are such steps since the last report,
-                and they raise.
-        """
-        new, self._seen = skipped - self._seen, skipped
-        if new > 0 and self._raises:
-            raise FloatingPointError(NOT_FINITE)
-        if new > 0:
-            self._warn("finite", f"{NOT_FINITE} {skipped} steps were left out.")
-        if self._horizon and steps > _FAR * self._horizon:
-            self._warn(
-                "horizon",
-                f"{self._name!r} was trained for runs of {self._horizon} "
-                f"steps; this one has {steps}. Compare with Adam, or pass "
-                "fallback=.",
-            )
-
-    def _warn(self, reason: str, message: str) -> None:
-        if reason not in self._said:
-            self._said.add(reason)
-            warnings.warn(message, stacklevel=4)
+    Args:
+        previous: What the step before returned.
+        measured: What `measure` returned.
+        is_finite: Whether all gradients were finite.
+    """
+    skipped = previous[-1:] + tf.cast(~is_finite, previous.dtype)
+    return tf.concat([measured, skipped], axis=0)

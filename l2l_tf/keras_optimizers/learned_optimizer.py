@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import os
-import pathlib
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from l2l_tf.keras_optimizers import column_blocks
-from l2l_tf.keras_optimizers import description
+from l2l_tf.core import checks
 from l2l_tf.keras_optimizers import diagnostics as diagnostics_lib
-from l2l_tf.keras_optimizers import guarded_optimizer
-from l2l_tf.keras_optimizers import memory
-from l2l_tf.keras_optimizers import routed_optimizer
-from l2l_tf.rules.learned import columns
-from l2l_tf.saving import metadata as metadata_lib
-from l2l_tf.saving import saved_optimizer
+from l2l_tf.keras_optimizers import guard
+from l2l_tf.keras_optimizers import keras_part
+from l2l_tf.keras_optimizers import losses
+from l2l_tf.keras_optimizers import parts
+from l2l_tf.keras_optimizers import race
+from l2l_tf.keras_optimizers import reports
+from l2l_tf.keras_optimizers import routes as routes_lib
+from l2l_tf.rules import base
+
+if keras.backend.backend() != "tensorflow":
+    raise ImportError(
+        "LearnedOptimizer runs on Keras's TensorFlow backend; received the "
+        f"backend {keras.backend.backend()!r}. Set KERAS_BACKEND=tensorflow."
+    )
+
+losses.pass_on()
 
 _STATE_DTYPES = (None, "float32", "bfloat16", "float64")
 _NONFINITE = ("skip", "raise")
+_LIKE_ADAM = 0.01
 
 
 @keras.saving.register_keras_serializable(package="l2l_tf")
@@ -31,10 +41,10 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
         [g_t, h_{t+1}] = m(grad f(theta_t), h_t)
         theta += learning_rate * (g_t - weight_decay * theta)
 
-    All variables are updated by one call of the rule; its LSTM's state is
-    part of the optimizer's variables, and is saved and restored with them.
-    A step with a gradient that is not finite changes neither parameters nor
-    state.
+    Several rules and Keras optimizers may share the variables, and a fallback
+    may run beside them. They are parts of this one optimizer: it clips,
+    averages, accumulates and counts for all of them, and their state is among
+    its variables, which are saved and restored together.
 
     Example:
     >>> model = keras.Sequential([keras.layers.Dense(1)])
@@ -43,192 +53,334 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
     Source: Andrychowicz et al. 2016, section 2.
     """
 
-    def __new__(cls, optimizer=None, *args, fallback=None, **options):
-        """Returns a wrapper around learned optimizers, if one is asked for."""
-        if isinstance(optimizer, Mapping):
-            made = _routed(cls, optimizer, *args, **options)
-        elif fallback is not None:
-            made = cls(optimizer, *args, **options)
-        else:
-            return super().__new__(cls)
-        if fallback is None:
-            return made
-        return guarded_optimizer.GuardedOptimizer(made, fallback)
-
     def __init__(
         self,
         optimizer: str | os.PathLike | Mapping[str, Any],
         learning_rate: float
         | keras.optimizers.schedules.LearningRateSchedule = 1.0,
-        name: str = "learned_optimizer",
+        name: str | None = None,
         *,
+        routes: Mapping[str, str] | None = None,
+        fallback: str | keras.optimizers.Optimizer | None = None,
+        trial: Mapping[str, float] | None = None,
         state_dtype: str | None = None,
         nonfinite: str = "skip",
         jit_compile: bool = True,
-        fallback: keras.optimizers.Optimizer | None = None,
         **kwargs: Any,
     ):
-        """Loads the rule.
+        """Loads what will move the variables.
 
         Args:
             optimizer: The name of a bundled optimizer, or the path of a
                 folder that `scripts/train.py` or `scripts/export.py` wrote.
-                Also names, paths or Keras optimizers by regular expressions
-                over variables' paths: a `RoutedOptimizer`, which gives the
-                other arguments to each learned optimizer.
-            learning_rate: Factor on the rule's updates. The rule chooses its
-                step sizes itself, so that 1 is right unless there is a reason.
+                Also names, paths, Keras optimizers or their names by regular
+                expressions over variables' paths, of which the first counts
+                that is found in a path.
+            learning_rate: Factor on the learned rules' updates. A rule chooses
+                its step sizes itself, so that 1 is right unless there is a
+                reason.
             name: The optimizer's name.
-            state_dtype: In what the LSTM's state is kept between steps; by
+            routes: For a saved optimizer with several rules: patterns over
+                variables' paths, each with the saved pattern whose rule it
+                gets. By default the saved patterns themselves.
+            fallback: A Keras optimizer, or the name of one, that trains beside
+                the learned rule at first, and goes on where that is worse.
+            trial: How they are compared, see
+                `l2l_tf.keras_optimizers.race.Settings`.
+            state_dtype: In what an LSTM's state is kept between steps; by
                 default the rule's own type. "bfloat16" halves it.
             nonfinite: What a gradient that is not finite does: "skip" warns
                 once, "raise" raises, where XLA compiles the training step at
                 the end of `fit` only.
             jit_compile: Whether XLA compiles the update, also in a training
                 step that it does not compile; not for several replicas.
-            fallback: What goes on where the learned rule stops descending: a
-                `GuardedOptimizer`.
             **kwargs: Further arguments of `keras.optimizers.Optimizer`.
 
         Raises:
-            SavedOptimizerError: If the optimizer is missing, damaged or not
-                to be trusted.
+            SavedOptimizerError: If a saved optimizer is missing, damaged or
+                not to be trusted.
             ValueError: If an argument is not accepted.
         """
-        del fallback  # `__new__` saw to it.
-        super().__init__(learning_rate=learning_rate, name=name, **kwargs)
+        super().__init__(
+            learning_rate=_check_rate(learning_rate), name=name, **kwargs
+        )
         _check_one_of("state_dtype", state_dtype, _STATE_DTYPES)
         _check_one_of("nonfinite", nonfinite, _NONFINITE)
-        folder = metadata_lib.find(optimizer)
-        metadata = metadata_lib.read(folder)
-        if metadata["rule"]["rule"] == "routed":
-            raise metadata_lib.SavedOptimizerError(
-                f"{os.fspath(optimizer)!r} holds several rules for the "
-                f"parameters of one problem, {metadata['rule']}; accepted: an "
-                "optimizer with one rule for all variables."
-            )
-        rule = saved_optimizer.load(folder)
-        # XLA reads no variable of another device, as replicas would.
-        is_one = self._distribution_strategy.num_replicas_in_sync == 1
-        update = column_blocks.make_update(rule, jit_compile and is_one)
-        # A name stays a name; a path must be found from any folder.
-        self._optimizer = os.fspath(optimizer)
-        if pathlib.Path(optimizer).expanduser().exists():
-            self._optimizer = str(folder.resolve())
         self.state_dtype = state_dtype
         self.nonfinite = nonfinite
         self.jit_compile = jit_compile
-        # Behind functions, since Keras would save the weights of a module
-        # as if they were state.
-        self._get_rule = lambda: rule
-        self._get_update = lambda: update
-        self._get_metadata = lambda: metadata
-        reporter = diagnostics_lib.Reporter(
-            self._optimizer,
-            description.horizon(metadata),
-            raises=nonfinite == "raise",
+        self._saved_routes = None if routes is None else dict(routes)
+        self._part = routes_lib.make_part(
+            optimizer,
+            parts.Options(state_dtype, nonfinite, jit_compile),
+            self.weight_decay,
+            routes,
         )
-        self._get_reporter = lambda: reporter
+        settings = race.make_settings(trial)
+        if fallback is not None:
+            self._part = guard.Guard(
+                self._part,
+                keras_part.KerasPart("fallback", fallback, self.weight_decay),
+                settings,
+            )
+        self._reporter = reports.Reporter(self.name, nonfinite == "raise")
+        # The loss may come before the variables that it is the loss of.
+        self._loss = self.add_variable(
+            (),
+            dtype="float32",
+            aggregation="only_first_replica",
+            name="loss",
+        )
+        self._has_loss = self._knows_loss = False
 
     @property
-    def rule(self) -> columns.ColumnwiseRule:
-        """The update rule."""
-        return self._get_rule()
+    def rule(self) -> base.UpdateRule:
+        """The update rule.
+
+        Raises:
+            ValueError: If there is not exactly one; see `rule_parts`.
+        """
+        rules = [part.rule for part in self.rule_parts]
+        if len(rules) != 1:
+            raise ValueError(
+                f"{self.name} has {len(rules)} rules; rule_parts lists them."
+            )
+        return rules[0]
+
+    @property
+    def rule_parts(self) -> list[parts.Part]:
+        """What runs the learned rules, each with its `rule` and `state`."""
+        return self._part.rules()
+
+    @property
+    def fallback(self) -> keras.optimizers.Optimizer | None:
+        """The fallback, if there is one."""
+        is_guarded = isinstance(self._part, guard.Guard)
+        return self._part.fallback.optimizer if is_guarded else None
+
+    @property
+    def fell_back(self) -> bool:
+        """Whether the fallback has taken over."""
+        return self.fallback is not None and self._part.fell_back
+
+    @property
+    def optimizers(self) -> list[keras.optimizers.Optimizer]:
+        """This optimizer and those that it routes variables to.
+
+        Keras's callbacks schedule and swap each of them.
+
+        Raises:
+            AttributeError: If there is none but this one; callbacks then take
+                it itself.
+        """
+        routed = [o for o in self._part.optimizers() if o is not self.fallback]
+        if not routed:
+            raise AttributeError(f"{self.name} has no routes to optimizers.")
+        return [self, *routed]
+
+    @property
+    def learning_rate(self):
+        """That of what is at work: the fallback's, once it has taken over.
+
+        Setting it sets the factor on the learned rules' updates only.
+        """
+        # Inside a graph nobody can know; what asks there are learned rules.
+        if tf.executing_eagerly() and self.fell_back:
+            return self.fallback.learning_rate
+        return self._get_current_learning_rate()
+
+    @learning_rate.setter
+    def learning_rate(self, value):
+        keras.optimizers.Optimizer.learning_rate.fset(self, value)
+        if tf.executing_eagerly() and self.fell_back:
+            self._reporter.say(
+                "rate",
+                f"{self.name}: learning_rate is that of the learned rule, and "
+                "the fallback is at work; its own is fallback.learning_rate.",
+            )
 
     @property
     def diagnostics(self) -> dict[str, tf.Tensor]:
         """Numbers about the last step, and how many steps were skipped.
 
         `update_norm` is the proposed update's, before the learning rate;
-        `cosine` is that of the angle between it and the gradient.
+        `cosine` is that of the angle between it and the gradient. Once the
+        fallback has taken over, they tell of what it does.
         """
         self._check_built()
-        values = tf.convert_to_tensor(self._diagnostics.value)
-        return dict(zip(diagnostics_lib.NAMES, tf.unstack(values), strict=True))
+        values = tf.unstack(self._part.diagnostics())
+        return dict(zip(diagnostics_lib.NAMES, values, strict=True))
 
     @property
     def state(self) -> list[keras.Variable]:
-        """The LSTM's state, columns along the last axis."""
+        """The learned rules' state, columns along the last axis."""
         self._check_built()
-        return list(self._state)
+        return [variable for part in self.rule_parts for variable in part.state]
 
     def describe(self) -> str:
         """Returns what the optimizer is, was trained on, and beat."""
-        with tf.init_scope():
-            first = self.rule.initial_columns(1)
-        return description.describe(
-            self._optimizer,
-            self._get_metadata(),
-            sum(column.shape[0] for column in first),
-        )
+        return self._part.describe()
+
+    def also_restore(self, variables: Sequence[keras.Variable]) -> None:
+        """Takes further variables that each of the two runs has for itself.
+
+        Give it `model.non_trainable_variables` where batch normalisation keeps
+        moving statistics, and there is a fallback.
+
+        Args:
+            variables: Variables of floating point numbers; others are left as
+                they are.
+
+        Raises:
+            ValueError: If training has begun, or there is no fallback.
+        """
+        if self.fallback is None:
+            raise ValueError(f"{self.name} has no fallback.")
+        self._part.also_restore(variables)
 
     def build(self, variables: Sequence[keras.Variable]) -> None:
-        """Creates the LSTM's state for all variables.
+        """Creates the state of all parts.
 
         Args:
             variables: The model's trainable variables.
 
         Raises:
-            ValueError: If a variable's shape does not fit the rule, or the
-                state does not fit into memory.
+            ValueError: If a variable's shape does not fit its rule, a variable
+                has no route or a route no variable, or the state does not fit
+                into memory.
         """
         if self.built:
             return
-        arrange = self.rule.arrangement
-        # Each variable's share of the columns.
-        self._counts = tuple(arrange.num_columns(v.shape) for v in variables)
-        sizes = column_blocks.sizes(sum(self._counts))
-        # A column's first state is the same for all columns.
-        with tf.init_scope():
-            first = [
-                tf.convert_to_tensor(t) for t in self.rule.initial_columns(1)
-            ]
-        dtype = self.state_dtype or self.rule.dtype.name
-        numbers = sum(column.shape[0] for column in first)
-        rule_bytes = self.rule.dtype.size
-        memory.check(
-            num_parameters=arrange.rows * sum(sizes),
-            state_bytes=numbers * sum(sizes) * tf.as_dtype(dtype).size,
-            # Old state, new state and gates, in the rule's own type.
-            block_bytes=3 * numbers * max(sizes, default=0) * rule_bytes,
-            state_dtype=dtype,
-        )
+        variables = list(variables)
+        self._part.build(self, variables)
         super().build(variables)
-        self._diagnostics = self.add_variable(
-            (len(diagnostics_lib.NAMES),), name="diagnostics", dtype="float32"
+        self._losses = self.add_variable(
+            (3,),
+            dtype="float32",
+            aggregation="only_first_replica",
+            name="losses",
         )
-        self._state = [
-            self.add_variable(
-                (column.shape[0], size),
-                initializer=_Repeat(column),
-                dtype=dtype,
-                name=f"state_{block}_{index}",
-            )
-            for block, size in enumerate(sizes)
-            for index, column in enumerate(first)
-        ]
-        self._state_per_block = len(first)
+        self._part.begin(self, variables)
 
     def get_config(self) -> dict[str, Any]:
         """See base class."""
+        is_guarded = isinstance(self._part, guard.Guard)
         return {
             **super().get_config(),
-            "optimizer": self._optimizer,
+            "optimizer": self._part.config(),
+            "routes": self._saved_routes and dict(self._saved_routes),
+            "fallback": self._part.fallback.config() if is_guarded else None,
+            "trial": self._part.settings._asdict() if is_guarded else None,
             "state_dtype": self.state_dtype,
             "nonfinite": self.nonfinite,
             "jit_compile": self.jit_compile,
         }
 
+    def scale_loss(self, loss: tf.Tensor) -> tf.Tensor:
+        """Takes note of the loss; see base class."""
+        self.take_note(loss)
+        return super().scale_loss(loss)
+
+    def take_note(self, loss: tf.Tensor) -> None:
+        """Takes the loss that the next gradients are those of."""
+        self._loss.assign(tf.cast(loss, "float32"))
+        self._has_loss = True
+
+    def loss(self) -> tf.Tensor | None:
+        """Returns the loss of the step that is being made, None if unknown."""
+        if not self._knows_loss:
+            return None
+        return tf.convert_to_tensor(self._loss.value)
+
     def apply(self, grads, trainable_variables=None) -> None:
         """See base class."""
+        grads = list(grads)
+        if trainable_variables is not None:
+            trainable_variables = list(trainable_variables)
+        _check_shapes(grads, trainable_variables or self._trainable_variables)
+        self._knows_loss, self._has_loss = self._has_loss, False
+        if self.fallback is not None and not self._knows_loss:
+            self._reporter.say(
+                "loss",
+                f"{self.name}: the fallback is not at work, since it needs the "
+                "loss of each step: call loss = optimizer.scale_loss(loss) "
+                "under the tape, as fit does.",
+            )
         super().apply(grads, trainable_variables)
         if tf.executing_eagerly():
             self.report()
+
+    def exclude_from_weight_decay(self, var_list=None, var_names=None) -> None:
+        """See base class; holds for all parts."""
+        for optimizer in (super(), *self._part.optimizers()):
+            optimizer.exclude_from_weight_decay(var_list, var_names)
 
     def finalize_variable_values(self, var_list) -> None:
         """See base class; called at the end of `fit`."""
         super().finalize_variable_values(var_list)
         self.report()
+
+    def load_own_variables(self, store) -> None:
+        """See base class; another optimizer's variables are left out."""
+        ours = [tuple(variable.shape) for variable in self.variables]
+        theirs = [tuple(store[key].shape) for key in store.keys()]
+        if len(ours) == len(theirs) and sorted(ours) != sorted(theirs):
+            warnings.warn(
+                f"Skipping variable loading for optimizer {self.name!r}: the "
+                "saved variables have other shapes, as those of another "
+                "optimizer have.",
+                stacklevel=2,
+            )
+            return
+        super().load_own_variables(store)
+        if self.built:
+            self._reporter.forget(
+                int(self.diagnostics["skipped_steps"]), self.fell_back
+            )
+
+    def report(self) -> None:
+        """Warns, once, of what a user should know about the run so far.
+
+        That is of skipped steps, a run far beyond the horizon, a loss that
+        explodes, and a fallback that has taken over. Called at the end of
+        `fit`, in loops that run eagerly and by `LearnedOptimizerMonitor`; a
+        compiled loop of your own calls it.
+
+        Raises:
+            FloatingPointError: If steps were skipped since the last report,
+                and `nonfinite` is "raise".
+        """
+        if self.built:
+            self._reporter.report(
+                reports.Run(
+                    steps=int(keras.ops.convert_to_numpy(self.iterations)),
+                    skipped=int(self.diagnostics["skipped_steps"]),
+                    rules=self.rule_parts,
+                    losses=keras.ops.convert_to_numpy(self._losses),
+                    fallback=self.fallback and self.fallback.name,
+                    fell_back=self.fell_back,
+                )
+            )
+
+    def key_of(self, variable) -> Any:
+        """Returns what stands for a variable in dictionaries."""
+        return self._var_key(variable)
+
+    def decay_of(self, variable) -> float | None:
+        """Returns the weight decay of a variable, None if it has none."""
+        return self.weight_decay if self._use_weight_decay(variable) else None
+
+    def adopt(self, variable: keras.Variable) -> None:
+        """Takes a variable of an optimizer inside as one of its own."""
+        self._track_variable(variable)
+
+    def moving_averages(self) -> list[keras.Variable | None]:
+        """Returns the variables' moving averages, if there are any."""
+        return getattr(self, "_model_variables_moving_average", [])
+
+    def __dir__(self):
+        # Keras saves the optimizers that it finds here once more.
+        return sorted({*super().__dir__()} - {"fallback", "optimizers"})
 
     def _check_built(self) -> None:
         if not self.built:
@@ -237,148 +389,53 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
                 "build(model.trainable_variables) to make one."
             )
 
-    def report(self) -> None:
-        """Warns, once, of skipped steps and of a run far beyond the horizon.
-
-        Called at the end of `fit`, in loops that run eagerly and by
-        `LearnedOptimizerMonitor`; a compiled loop of your own calls it.
-
-        Raises:
-            FloatingPointError: If steps were skipped since the last report,
-                and `nonfinite` is "raise".
-        """
-        if self.built:
-            self._get_reporter().report(
-                steps=int(keras.ops.convert_to_numpy(self.iterations)),
-                skipped=int(self.diagnostics["skipped_steps"]),
-            )
-
-    def load_own_variables(self, store) -> None:
-        """See base class."""
-        super().load_own_variables(store)
-        if self.built:
-            self._get_reporter().forget(int(self.diagnostics["skipped_steps"]))
-
     def _apply_weight_decay(self, variables) -> None:
-        """Leaves the decay to the update, which may be skipped."""
+        """Leaves the decay to the parts, which may skip a step."""
+
+    def _backend_apply_gradients(self, grads, trainable_variables) -> None:
+        """Ends the step after Keras has averaged parameters."""
+        super()._backend_apply_gradients(grads, trainable_variables)
+        self._part.finish()
 
     # Keras has no public hook for all variables at once: `update_step` gets
     # one of them.
-    def _distributed_tf_update_step(
-        self, distribution, grads_and_vars, learning_rate
-    ):
-        """Updates all variables by one call of the rule."""
-        indexed = sorted(
-            (self._get_variable_index(variable), gradient, variable)
-            for gradient, variable in grads_and_vars
-        )
-        indices, gradients, variables = zip(*indexed, strict=True)
-        decays = [
-            self.weight_decay if self._use_weight_decay(variable) else None
-            for variable in variables
-        ]
-        distribution.extended.update(
-            variables[0],
-            lambda _, *args: self._update_all(indices, decays, *args),
-            args=(
-                list(gradients),
-                list(variables),
-                [state.value for state in self._state],
-                self._diagnostics.value,
-                learning_rate,
-            ),
-            group=False,
-        )
-
-    def _update_all(
-        self,
-        indices,
-        decays,
-        gradients,
-        variables,
-        state,
-        diagnostics,
-        learning_rate,
+    def _backend_update_step(
+        self, grads, trainable_variables, learning_rate
     ) -> None:
-        """Applies the rule to variables, given by their indices."""
-        arrange, dtype = self.rule.arrangement, self.rule.dtype
-        # Variables without a gradient keep their state as it is.
-        parts = [tf.zeros([arrange.rows, n], dtype) for n in self._counts]
-        for index, gradient in zip(indices, gradients, strict=True):
-            # Gradients of embeddings come as slices.
-            dense = tf.cast(tf.convert_to_tensor(gradient), dtype)
-            parts[index] = arrange.to_columns(dense)
-        columns_in = tf.concat(parts, axis=1)
-        is_finite = tf.reduce_all(tf.math.is_finite(columns_in))
-        if self.nonfinite == "raise":
-            tf.debugging.Assert(
-                is_finite, [diagnostics_lib.NOT_FINITE], name="finite"
+        """Moves all variables."""
+        loss = self.loss()
+        if loss is not None:
+            self._losses.assign(
+                losses.follow(tf.convert_to_tensor(self._losses.value), loss)
             )
-        per_block = self._state_per_block
-        updates = column_blocks.update_blocks(
-            self._get_update(),
-            columns_in,
-            is_finite & self._with_gradient(indices),
-            [
-                state[start : start + per_block]
-                for start in range(0, len(state), per_block)
-            ],
+        self._part.step(self, grads, trainable_variables, learning_rate)
+
+
+def _check_rate(value: Any) -> Any:
+    """Returns a learning rate as Keras takes it."""
+    if callable(value) or isinstance(value, str):
+        return value
+    checks.number("learning_rate", value, 0)
+    if 0 < value <= _LIKE_ADAM:
+        warnings.warn(
+            f"learning_rate is a factor on the rule's own step sizes, not a "
+            f"rate like Adam's; received {value!r}, where 1.0 is usual.",
+            stacklevel=3,
         )
-        split = tf.split(updates, self._counts, axis=1)
-        for index, decay, variable in zip(
-            indices, decays, variables, strict=True
+    return float(value)
+
+
+def _check_shapes(gradients: Sequence[Any], variables: Sequence[Any]) -> None:
+    for gradient, variable in zip(gradients, variables, strict=False):
+        shape = tf.TensorShape(getattr(gradient, "shape", None))
+        if gradient is not None and not shape.is_compatible_with(
+            variable.shape
         ):
-            update = arrange.from_columns(split[index], variable.shape)
-            update = tf.cast(update, variable.dtype)
-            if decay is not None:
-                update -= tf.where(is_finite, decay * variable, 0)
-            variable.assign_add(tf.cast(learning_rate, update.dtype) * update)
-        diagnostics.assign(
-            diagnostics_lib.diagnose(
-                columns_in, updates, is_finite, diagnostics
+            raise ValueError(
+                f"The gradient of {parts.path_of(variable)!r} must have the "
+                f"variable's shape, {tuple(variable.shape)}; received one of "
+                f"shape {shape}."
             )
-        )
-
-    def _with_gradient(self, indices: Sequence[int]) -> tf.Tensor:
-        """Returns which columns have a gradient; one True if all have."""
-        if len(indices) == len(self._counts):
-            return tf.constant(True)
-        return tf.concat(
-            [
-                tf.fill([count], index in indices)
-                for index, count in enumerate(self._counts)
-            ],
-            axis=0,
-        )
-
-
-class _Repeat(keras.initializers.Initializer):
-    """Fills a matrix with copies of one column."""
-
-    def __init__(self, column: tf.Tensor):
-        self._column = column
-
-    def __call__(self, shape, dtype=None):
-        return tf.cast(tf.broadcast_to(self._column, shape), dtype)
-
-
-def _routed(
-    make,
-    routes,
-    learning_rate=1.0,
-    name="routed_optimizer",
-    loss_scale_factor=None,
-    **options,
-) -> routed_optimizer.RoutedOptimizer:
-    """Makes the learned optimizers that routes name."""
-    made = {}
-    for index, (pattern, value) in enumerate(routes.items()):
-        if isinstance(value, (str, os.PathLike)):
-            # Logs go by names.
-            own_name = f"learned_optimizer_{index}"
-            value = make(value, learning_rate, own_name, **options)
-        made[pattern] = value
-    return routed_optimizer.RoutedOptimizer(made, name, loss_scale_factor)
 
 
 def _check_one_of(name: str, value: Any, accepted: Sequence[Any]) -> None:

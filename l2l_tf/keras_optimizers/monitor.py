@@ -3,52 +3,73 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 import tensorflow as tf
 
 from l2l_tf.core import checks
+from l2l_tf.keras_optimizers import diagnostics
 from l2l_tf.keras_optimizers import learned_optimizer
+from l2l_tf.keras_optimizers import rule_part
 
 _LARGE = 0.95
+
+OnHandOver = Callable[[int, learned_optimizer.LearnedOptimizer], None]
 
 
 class LearnedOptimizerMonitor(keras.callbacks.Callback):
     """Writes what learned optimizers do as scalars, every few steps.
 
-    For each learned optimizer of the model: the norms of its update and of
-    the gradient, the cosine of the angle between them (-1: steepest descent),
+    For each learned rule of the model: the norms of its update and of the
+    gradient, the cosine of the angle between them (-1: steepest descent),
     steps that were skipped, and of its LSTM's state, outputs and cells, the
-    root mean square and the share of numbers above 0.95 in size. Warnings of
+    root mean square and the share of numbers above 0.95 in size. With a
+    fallback, whether it has taken over is a scalar, too, and `fell_back` in
+    the logs of each epoch; `on_hand_over` tells of the moment.  Warnings of
     the optimizer come at the end of each epoch, rather than of `fit`.
     """
 
-    def __init__(self, log_dir: str | os.PathLike, update_freq: int = 10):
+    def __init__(
+        self,
+        log_dir: str | os.PathLike,
+        update_freq: int = 10,
+        on_hand_over: OnHandOver | None = None,
+    ):
         """Takes where to write, and every how many steps.
 
         Args:
             log_dir: Folder for TensorBoard.
             update_freq: Steps between two points.
+            on_hand_over: Called with the number of steps and the optimizer
+                when a fallback takes over.
         """
         super().__init__()
         self._log_dir = os.fspath(log_dir)
         self._update_freq = checks.integer("update_freq", update_freq)
+        self._on_hand_over = on_hand_over
+        self._fell_back: set[str] = set()
         self._writer = None
         self._last = 0
 
     def on_train_begin(self, logs=None) -> None:
         """See base class; refuses a model without a learned optimizer."""
-        if not learned_optimizers(self.model.optimizer):
+        found = learned_optimizers(self.model.optimizer)
+        if not found:
             raise ValueError(
                 "LearnedOptimizerMonitor needs a model compiled with a "
                 f"LearnedOptimizer; received {self.model.optimizer!r}."
             )
+        self._fell_back = {o.name for o in found if o.fell_back}
         self._writer = tf.summary.create_file_writer(self._log_dir)
 
     def on_train_batch_end(self, batch, logs=None) -> None:
         """See base class."""
         step = _steps(self.model.optimizer)
+        for optimizer in learned_optimizers(self.model.optimizer):
+            if optimizer.fell_back and optimizer.name not in self._fell_back:
+                self._fell_back.add(optimizer.name)
+                self.on_hand_over(step, optimizer)
         # Several steps may have been made in one execution.
         if step // self._update_freq == self._last // self._update_freq:
             return
@@ -58,10 +79,27 @@ class LearnedOptimizerMonitor(keras.callbacks.Callback):
                 if optimizer.built:
                     _write(optimizer)
 
+    def on_hand_over(
+        self, step: int, optimizer: learned_optimizer.LearnedOptimizer
+    ) -> None:
+        """Tells of a fallback that has taken over.
+
+        Args:
+            step: Steps made so far, of both runs.
+            optimizer: The optimizer.
+        """
+        optimizer.report()
+        with self._writer.as_default(step=step):
+            tf.summary.text(f"{optimizer.name}/hand_over", optimizer.describe())
+        if self._on_hand_over is not None:
+            self._on_hand_over(step, optimizer)
+
     def on_epoch_end(self, epoch, logs=None) -> None:
         """See base class."""
         for optimizer in learned_optimizers(self.model.optimizer):
             optimizer.report()
+            if optimizer.fallback is not None and logs is not None:
+                logs["fell_back"] = float(optimizer.fell_back)
 
     def on_train_end(self, logs=None) -> None:
         """See base class."""
@@ -71,7 +109,7 @@ class LearnedOptimizerMonitor(keras.callbacks.Callback):
 def learned_optimizers(
     optimizer: keras.optimizers.Optimizer,
 ) -> list[learned_optimizer.LearnedOptimizer]:
-    """Returns the learned optimizers in one that may wrap or route others."""
+    """Returns the learned optimizers in one that may wrap others."""
     if isinstance(optimizer, learned_optimizer.LearnedOptimizer):
         return [optimizer]
     return [
@@ -84,10 +122,8 @@ def learned_optimizers(
 def _parts(optimizer) -> Sequence[keras.optimizers.Optimizer]:
     if isinstance(optimizer, keras.optimizers.MultiOptimizer):
         return optimizer.optimizers
-    inner = (
-        getattr(optimizer, n, None) for n in ("optimizer", "inner_optimizer")
-    )
-    return [part for part in inner if part is not None]
+    inner = getattr(optimizer, "inner_optimizer", None)
+    return [] if inner is None else [inner]
 
 
 def _steps(optimizer) -> int:
@@ -95,9 +131,24 @@ def _steps(optimizer) -> int:
 
 
 def _write(optimizer: learned_optimizer.LearnedOptimizer) -> None:
-    scalars = {**optimizer.diagnostics, **state_statistics(optimizer.state)}
+    """Writes a point of each curve; several rules have each their own."""
+    rules = optimizer.rule_parts
+    scalars = {}
+    for index, part in enumerate(rules):
+        prefix = f"rule_{index}/" if len(rules) > 1 else ""
+        scalars |= {prefix + k: v for k, v in _scalars(part).items()}
+    if optimizer.fallback is not None:
+        scalars["fell_back"] = float(optimizer.fell_back)
     for name, value in scalars.items():
         tf.summary.scalar(f"{optimizer.name}/{name}", value)
+
+
+def _scalars(part: rule_part.RulePart) -> dict[str, tf.Tensor]:
+    seen = tf.unstack(part.diagnostics())
+    return {
+        **dict(zip(diagnostics.NAMES, seen, strict=True)),
+        **state_statistics(part.state),
+    }
 
 
 def state_statistics(state: Sequence[keras.Variable]) -> dict[str, tf.Tensor]:
@@ -110,6 +161,6 @@ def state_statistics(state: Sequence[keras.Variable]) -> dict[str, tf.Tensor]:
         large += tf.reduce_sum(is_large)
         count += values.shape.num_elements()
     return {
-        "state_rms": tf.sqrt(squares / count),
-        "state_large": large / count,
+        "state_rms": tf.sqrt(tf.math.divide_no_nan(squares, float(count))),
+        "state_large": tf.math.divide_no_nan(large, float(count)),
     }

@@ -4,6 +4,9 @@ The same tests run on both, so that a test which asks too much fails on Adam.
 The reference is a loop in plain Python around `optimizer.apply`.
 """
 
+import functools
+import os
+import pathlib
 import subprocess
 import sys
 
@@ -16,19 +19,36 @@ from l2l_tf import LearnedOptimizer
 
 pytestmark = pytest.mark.slow
 
+ROOT = str(pathlib.Path(__file__).resolve().parents[2])
+
 INPUTS = np.random.RandomState(0).randn(96, 4).astype("float32")
 TARGETS = INPUTS[:, :1] * INPUTS[:, 1:2]
 TOKENS = np.random.RandomState(1).randint(0, 7, [96, 5])
 
 
-@pytest.fixture(params=["learned", "adam"])
+KINDS = ["learned", "routed", "guarded", "both", "adam"]
+
+
+@pytest.fixture(params=KINDS)
 def make(request, exported):
     """Returns a function that makes the optimizer under test."""
-    if request.param == "adam":
-        return lambda **options: keras.optimizers.Adam(
-            **{"learning_rate": 1e-2, **options}
-        )
-    return lambda **options: LearnedOptimizer(exported, **options)
+    return functools.partial(_make, request.param, {".*": str(exported)})
+
+
+@pytest.fixture(params=KINDS)
+def make_split(request, exported):
+    """Like `make`, for models with biases: these have a route of their own."""
+    routes = {"bias|beta": str(exported), ".*": str(exported)}
+    return functools.partial(_make, request.param, routes)
+
+
+def _make(kind, routes, **options):
+    if kind == "adam":
+        return keras.optimizers.Adam(**{"learning_rate": 1e-2, **options})
+    if kind in ("guarded", "both"):
+        options["fallback"] = "adam"
+    is_routed = kind in ("routed", "both")
+    return LearnedOptimizer(routes if is_routed else routes[".*"], **options)
 
 
 class Subclassed(keras.Model):
@@ -128,11 +148,11 @@ def _assert_close(ours, expected, rtol=2e-3, atol=2e-5):
 @pytest.mark.parametrize(
     "make_model", [_functional, Subclassed, _recurrent, _embedding]
 )
-def test_fit_of_any_model_follows_the_loop(make_model, make):
+def test_fit_of_any_model_follows_the_loop(make_model, make_split):
     model = _build(make_model)
-    model.compile(make(), loss="mse")
+    model.compile(make_split(), loss="mse")
     _fit(model, _inputs(make_model))
-    _assert_close(_values(model), _loop(make_model, make()))
+    _assert_close(_values(model), _loop(make_model, make_split()))
     assert np.isfinite(model.evaluate(_inputs(make_model), TARGETS, verbose=0))
 
 
@@ -146,16 +166,16 @@ def test_fit_of_any_model_follows_the_loop(make_model, make):
         {"steps_per_execution": 3},
     ],
 )
-def test_every_way_to_compile_follows_the_loop(options, make):
+def test_every_way_to_compile_follows_the_loop(options, make_split):
     model = _build()
-    model.compile(make(), loss="mse", **options)
+    model.compile(make_split(), loss="mse", **options)
     _fit(model)
-    _assert_close(_values(model), _loop(_sequential, make()))
+    _assert_close(_values(model), _loop(_sequential, make_split()))
     assert int(model.optimizer.iterations.numpy()) == 6
 
 
-def test_own_training_step_follows_the_loop(make):
-    model, optimizer = _build(), make()
+def test_own_training_step_follows_the_loop(make_split):
+    model, optimizer = _build(), make_split()
 
     @tf.function
     def step(inputs, targets):
@@ -167,16 +187,16 @@ def test_own_training_step_follows_the_loop(make):
 
     for start in (0, 32, 64):
         step(INPUTS[start : start + 32], TARGETS[start : start + 32])
-    _assert_close(_values(model), _loop(_sequential, make(), 3))
+    _assert_close(_values(model), _loop(_sequential, make_split(), 3))
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
-def test_mixed_precision(policy, make):
+def test_mixed_precision(policy, make_split):
     keras.config.set_dtype_policy(policy)
     try:
         model = _build(_functional)
         start = _values(model)
-        model.compile(make(), loss="mse")
+        model.compile(make_split(), loss="mse")
         _fit(model)
     finally:
         keras.config.set_dtype_policy("float32")
@@ -184,7 +204,7 @@ def test_mixed_precision(policy, make):
     assert is_scaled == (policy == "mixed_float16")
     assert all(v.dtype == np.float32 for v in _values(model))
     # Close to single precision, compared with how far training moved.
-    expected, ours = _loop(_functional, make()), _values(model)
+    expected, ours = _loop(_functional, make_split()), _values(model)
     flat = [np.concatenate([v.ravel() for v in w]) for w in (ours, expected)]
     moved = flat[1] - np.concatenate([v.ravel() for v in start])
     assert np.linalg.norm(moved) > 0
@@ -213,11 +233,11 @@ def test_clipping(limit, make):
     _assert_close(*results, rtol=1e-5, atol=1e-7)
 
 
-def test_loss_scale_factor_is_taken_out_of_gradients(make):
+def test_loss_scale_factor_is_taken_out_of_gradients(make_split):
     results = []
     for factor in (None, 8.0):
         model = _build(_functional)
-        model.compile(make(loss_scale_factor=factor), loss="mse")
+        model.compile(make_split(loss_scale_factor=factor), loss="mse")
         _fit(model)
         results.append(_values(model))
     _assert_close(*results)
@@ -259,17 +279,17 @@ def test_moving_average_of_the_parameters(overwrite_every, make):
     _assert_close([ours], [average], rtol=1e-5)
 
 
-def test_learning_rate_follows_callbacks_and_schedules(make):
+def test_learning_rate_follows_callbacks_and_schedules(make_split):
     model = _build(_functional)
-    model.compile(make(), loss="mse")
+    model.compile(make_split(), loss="mse")
     _fit(model, callbacks=[keras.callbacks.LearningRateScheduler(_one_then_0)])
     second = _build(_functional)
     schedule = keras.optimizers.schedules.PiecewiseConstantDecay(
         [2], [0.5, 0.0]
     )
-    second.compile(make(learning_rate=schedule), loss="mse")
+    second.compile(make_split(learning_rate=schedule), loss="mse")
     _fit(second)
-    expected = _loop(_functional, make(learning_rate=0.5), 3)
+    expected = _loop(_functional, make_split(learning_rate=0.5), 3)
     _assert_close(_values(model), expected)
     _assert_close(_values(second), expected)
 
@@ -279,16 +299,16 @@ def _one_then_0(epoch, rate):
     return [0.5, 0.0][epoch]
 
 
-def test_frozen_layer_stays_and_moves_when_unfrozen(make):
+def test_frozen_layer_stays_and_moves_when_unfrozen(make_split):
     model = _build(_functional)
     frozen = model.layers[1]
     frozen.trainable = False
-    model.compile(make(), loss="mse")
+    model.compile(make_split(), loss="mse")
     before = frozen.kernel.numpy()
     _fit(model, epochs=1)
     np.testing.assert_array_equal(frozen.kernel, before)
     frozen.trainable = True
-    model.compile(make(), loss="mse")
+    model.compile(make_split(), loss="mse")
     _fit(model, epochs=1)
     assert np.all(frozen.kernel.numpy() != before)
 
@@ -322,12 +342,12 @@ def test_unknown_variable_is_refused(make):
         optimizer.apply([tf.ones([2])], [keras.Variable(tf.zeros([2]))])
 
 
-def test_constraint_is_kept(make):
+def test_constraint_is_kept(make_split):
     keras.utils.set_random_seed(0)
     model = keras.Sequential(
         [keras.layers.Dense(1, kernel_constraint="non_neg")]
     )
-    model.compile(make(), loss="mse")
+    model.compile(make_split(), loss="mse")
     _fit(model, epochs=1)
     assert np.all(_values(model)[0] >= 0)
 
@@ -352,11 +372,11 @@ def test_config_round_trip_and_clone(make):
 
 @pytest.mark.parametrize("weights_only", [False, True])
 def test_model_checkpoint_resumes_on_the_same_trajectory(
-    weights_only, make, tmp_path
+    weights_only, make_split, tmp_path
 ):
     file = tmp_path / f"m{'.weights.h5' if weights_only else '.keras'}"
     model = _build()
-    model.compile(make(), loss="mse")
+    model.compile(make_split(), loss="mse")
     _fit(
         model,
         callbacks=[
@@ -367,7 +387,7 @@ def test_model_checkpoint_resumes_on_the_same_trajectory(
     )
     if weights_only:
         restored = _build()
-        restored.compile(make(), loss="mse")
+        restored.compile(make_split(), loss="mse")
         restored.optimizer.build(restored.trainable_variables)
         restored.load_weights(file)
     else:
@@ -377,7 +397,7 @@ def test_model_checkpoint_resumes_on_the_same_trajectory(
     _assert_close(_values(restored), _values(model), rtol=0, atol=0)
 
 
-def test_killed_fit_resumes_on_the_same_trajectory(make, tmp_path):
+def test_killed_fit_resumes_on_the_same_trajectory(make_split, tmp_path):
     class Kill(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
             if epoch == 2:
@@ -388,7 +408,7 @@ def test_killed_fit_resumes_on_the_same_trajectory(make, tmp_path):
         folder = tmp_path / str(len(kills))
         for callbacks in (kills, []):
             model = _build()
-            model.compile(make(), loss="mse")
+            model.compile(make_split(), loss="mse")
             backup = keras.callbacks.BackupAndRestore(folder)
             try:
                 _fit(model, epochs=4, callbacks=[backup, *callbacks])
@@ -401,38 +421,50 @@ def test_killed_fit_resumes_on_the_same_trajectory(make, tmp_path):
     _assert_close(*results, rtol=0, atol=0)
 
 
-def test_file_continues_in_another_process(make, tmp_path):
-    model = _build()
-    model.compile(make(), loss="mse")
-    _fit(model, epochs=1)
-    model.save(tmp_path / "model.keras")
+def test_files_continue_in_another_process(exported, tmp_path):
+    routes = {"bias|beta": str(exported), ".*": str(exported)}
+    models = {}
+    for kind in KINDS:
+        models[kind] = _build()
+        models[kind].compile(_make(kind, routes), loss="mse")
+        _fit(models[kind], epochs=1)
+        models[kind].save(tmp_path / f"{kind}.keras")
     np.savez(tmp_path / "data.npz", inputs=INPUTS, targets=TARGETS)
-    program = f"""
-import keras, numpy as np
-from l2l_tf import LearnedOptimizer
-model = keras.models.load_model({str(tmp_path / "model.keras")!r})
-data = np.load({str(tmp_path / "data.npz")!r})
-model.fit(data["inputs"], data["targets"], batch_size=32, shuffle=False,
-          verbose=0)
-model.save_weights({str(tmp_path / "after.weights.h5")!r})
+    program = """
+import sys
+import keras, l2l_tf, numpy as np
+data = np.load("data.npz")
+for kind in sys.argv[1:]:
+    model = keras.models.load_model(f"{kind}.keras")
+    model.fit(data["inputs"], data["targets"], batch_size=32, shuffle=False,
+              verbose=0)
+    model.save_weights(f"{kind}.weights.h5")
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program, *KINDS],
+        capture_output=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": ROOT},
+    )
     assert done.returncode == 0, done.stderr.decode()
-    _fit(model, epochs=1)
-    other = _build()
-    other.load_weights(tmp_path / "after.weights.h5", skip_mismatch=False)
-    _assert_close(_values(other), _values(model), rtol=1e-5, atol=1e-6)
+    for kind, model in models.items():
+        _fit(model, epochs=1)
+        other = _build()
+        other.load_weights(tmp_path / f"{kind}.weights.h5", skip_mismatch=False)
+        _assert_close(_values(other), _values(model), rtol=1e-5, atol=1e-6)
 
 
-def test_tensorflow_checkpoint_resumes_on_the_same_trajectory(make, tmp_path):
+def test_tensorflow_checkpoint_resumes_on_the_same_trajectory(
+    make_split, tmp_path
+):
     model = _build()
-    model.compile(make(), loss="mse")
+    model.compile(make_split(), loss="mse")
     _fit(model)
     path = tf.train.Checkpoint(model=model, optimizer=model.optimizer).save(
         str(tmp_path / "checkpoint")
     )
     restored = _build()
-    restored.compile(make(), loss="mse")
+    restored.compile(make_split(), loss="mse")
     restored.optimizer.build(restored.trainable_variables)
     tf.train.Checkpoint(model=restored, optimizer=restored.optimizer).restore(
         path

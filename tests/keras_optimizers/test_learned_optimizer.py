@@ -108,17 +108,19 @@ def test_custom_loop_follows_the_rule_scaled_by_the_learning_rate(exported):
     assert int(optimizer.iterations) == 3
 
 
-def test_one_call_serves_all_variables(exported, monkeypatch):
-    model = _compiled(exported, run_eagerly=True)
+def test_one_call_serves_all_variables(tmp_path, monkeypatch):
+    # A rule of its own, since others may have been traced before.
+    rule = registry.make_rule({"rule": "coordinatewise", "layers": [2]})
+    path = saved_optimizer.export(rule, tmp_path / "small", {})
+    model = _compiled(path, run_eagerly=True)
     calls = []
-    rule = model.optimizer.rule
-    update = type(rule).update_columns
+    update = type(model.optimizer.rule).update_columns
 
     def counted(self, gradients, state):
         calls.append(gradients.shape)
         return update(self, gradients, state)
 
-    monkeypatch.setattr(type(rule), "update_columns", counted)
+    monkeypatch.setattr(type(model.optimizer.rule), "update_columns", counted)
     model.train_on_batch(INPUTS, TARGETS)
     assert calls == [(1, sum(w.size for w in _weights(model)))]
 
@@ -211,18 +213,6 @@ def test_order_of_gradients_does_not_matter(exported):
         np.testing.assert_array_equal(a, b)
 
 
-def test_slices_of_an_embedding_count_as_dense_gradients(exported):
-    dense, sparse = (keras.Variable(tf.ones([4, 2])) for _ in range(2))
-    values, rows = tf.constant([[1.0, 2.0], [3.0, 4.0]]), tf.constant([2, 2])
-    slices = tf.IndexedSlices(values, rows, tf.constant([4, 2]))
-    for variable, gradient in (
-        (sparse, slices),
-        (dense, tf.convert_to_tensor(slices)),
-    ):
-        LearnedOptimizer(exported).apply([gradient], [variable])
-    np.testing.assert_array_equal(sparse.numpy(), dense.numpy())
-
-
 def test_learning_rate_schedule_scales_the_updates(exported):
     schedule = keras.optimizers.schedules.PiecewiseConstantDecay(
         [1], [1.0, 0.0]
@@ -245,9 +235,139 @@ def test_config_round_trip(exported):
     assert copy.get_config() == optimizer.get_config()
 
 
-def test_unknown_optimizer_is_refused():
-    with pytest.raises(ValueError, match="nonesuch"):
-        LearnedOptimizer("nonesuch")
+@pytest.mark.parametrize(
+    "value, quoted",
+    [
+        ("nonesuch", "nonesuch"),
+        (None, "received None"),
+        (3, "received 3"),
+        (keras.optimizers.SGD(), "fallback= takes one"),
+        ("adam", "No saved optimizer 'adam'"),
+    ],
+)
+def test_what_is_no_optimizer_is_refused(value, quoted):
+    with pytest.raises(ValueError, match=quoted):
+        LearnedOptimizer(value)
+
+
+def test_default_names_are_unique_and_follow_the_class(exported):
+    class Mine(LearnedOptimizer):
+        """A class of the user's own."""
+
+    first, second = LearnedOptimizer(exported), LearnedOptimizer(exported)
+    assert first.name.startswith("learned_optimizer")
+    assert first.name != second.name
+    for options in ({}, {"fallback": "adam"}):
+        made = Mine({".*": exported}, **options)
+        assert isinstance(made, Mine) and made.name.startswith("mine")
+        copy = Mine.from_config(made.get_config())
+        assert isinstance(copy, Mine)
+        assert copy.get_config() == made.get_config()
+
+
+def test_optimizers_of_one_name_share_what_is_loaded_and_compiled(exported):
+    first, second = LearnedOptimizer(exported), LearnedOptimizer(exported)
+    assert first.rule is second.rule
+    variables = [keras.Variable(tf.ones([3])) for _ in range(2)]
+    for optimizer, variable in zip((first, second), variables, strict=True):
+        optimizer.build([variable])
+    assert first.rule_parts[0].update is second.rule_parts[0].update
+
+
+def test_weights_of_another_optimizer_are_left_out_with_a_warning(
+    exported, tmp_path
+):
+    file = tmp_path / "other.weights.h5"
+    for other in ("sgd", "adam", LearnedOptimizer(exported)):
+        model = _model()
+        model.compile(other, loss="sparse_categorical_crossentropy")
+        _fit(model)
+        model.save_weights(file)
+        for options in ({}, {"fallback": "adam"}):
+            if isinstance(other, LearnedOptimizer) and not options:
+                continue
+            restored = _model()
+            restored.compile(
+                LearnedOptimizer(exported, **options),
+                loss="sparse_categorical_crossentropy",
+            )
+            restored.optimizer.build(restored.trainable_variables)
+            with pytest.warns(UserWarning, match="Skipping variable loading"):
+                restored.load_weights(file)
+            for ours, theirs in zip(
+                _weights(restored), _weights(model), strict=True
+            ):
+                np.testing.assert_array_equal(ours, theirs)
+
+
+def test_as_many_variables_of_other_shapes_are_left_out(exported):
+    optimizer = LearnedOptimizer(exported)
+    optimizer.build([keras.Variable(tf.ones([3]))])
+    values = [v.numpy() for v in optimizer.variables]
+    store = {str(i): value for i, value in enumerate(values)}
+    store["0"], store["1"] = np.ones([7]), np.ones([7])
+    with pytest.warns(UserWarning, match="other shapes"):
+        optimizer.load_own_variables(store)
+    for variable, value in zip(optimizer.variables, values, strict=True):
+        np.testing.assert_array_equal(variable, value)
+
+
+@pytest.mark.parametrize("options", [{}, {"fallback": "adam"}])
+def test_weights_of_the_optimizer_can_be_set(options, exported):
+    models = []
+    for _ in range(2):
+        model = _model()
+        model.compile(
+            LearnedOptimizer({".*": exported}, **options),
+            loss="sparse_categorical_crossentropy",
+        )
+        model.optimizer.build(model.trainable_variables)
+        models.append(model)
+    _fit(models[0])
+    models[1].set_weights(models[0].get_weights())
+    models[1].optimizer.set_weights(
+        [v.numpy() for v in models[0].optimizer.variables]
+    )
+    assert _fit(models[1]) == _fit(models[0])
+
+
+def test_loss_that_explodes_warns_without_a_fallback(exported):
+    model = keras.Sequential([keras.layers.Dense(1)])
+    model.compile(LearnedOptimizer(exported, learning_rate=1e6), loss="mse")
+    with pytest.warns(UserWarning, match="loss went from .* to"):
+        _fit(model)
+
+
+@pytest.mark.parametrize("rate", [1e-3, 0.01])
+def test_rate_like_that_of_adam_warns(rate, exported):
+    with pytest.warns(UserWarning, match=f"received {rate}"):
+        LearnedOptimizer(exported, learning_rate=rate)
+
+
+def test_integer_rate_is_a_rate(exported):
+    assert float(LearnedOptimizer(exported, learning_rate=1).learning_rate) == 1
+
+
+def test_gradient_of_another_shape_is_refused(exported):
+    variable = keras.Variable(tf.ones([3]), name="mine")
+    for options in ({}, {"fallback": "sgd"}):
+        optimizer = LearnedOptimizer(exported, **options)
+        with pytest.raises(ValueError, match=r"mine.*\(3,\).*\(2,\)"):
+            optimizer.apply([tf.ones([2])], [variable])
+
+
+def test_backend_other_than_tensorflow_is_refused_by_name():
+    # No other backend is installed where only TensorFlow is.
+    program = """
+import keras
+keras.backend.backend = lambda: "jax"
+from l2l_tf import LearnedOptimizer
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True
+    )
+    assert "ImportError: LearnedOptimizer runs on" in done.stderr
+    assert "received the backend 'jax'" in done.stderr
 
 
 def test_sonnet_and_tfds_are_not_needed(exported):
@@ -266,15 +386,6 @@ print("done")
         [sys.executable, "-c", program], capture_output=True, text=True
     )
     assert done.stdout.strip() == "done", done.stderr
-
-
-def test_optimizer_of_several_rules_is_refused(tmp_path):
-    rule = registry.make_rule(
-        {"rule": "routed", "routes": {"x": {"layers": []}}}, ["x"]
-    )
-    saved_optimizer.export(rule, tmp_path / "routed", {})
-    with pytest.raises(ValueError, match="several rules"):
-        LearnedOptimizer(tmp_path / "routed")
 
 
 def test_relative_path_is_found_from_another_folder(
@@ -419,6 +530,9 @@ def test_model_too_large_is_refused_before_anything_is_allocated(exported):
         ({"state_dtype": "int8"}, "int8"),
         ({"nonfinite": "ignore"}, "ignore"),
         ({"learning_rate": "high"}, "high"),
+        ({"learning_rate": float("nan")}, "nan"),
+        ({"learning_rate": -1.0}, "-1.0"),
+        ({"fallback": "adam", "trial": {"stepz": 4}}, "stepz"),
         ({"clipnorm": 1.0, "clipvalue": 1.0}, "clipvalue"),
         ({"gradient_accumulation_steps": 1}, "1"),
         ({"nonesuch": 1}, "nonesuch"),

@@ -31,6 +31,7 @@ def _fit(optimizer, folder, callback, **options):
         tag: {
             event.step: float(tf.make_ndarray(event.tensor_proto))
             for event in events.Tensors(tag)
+            if "hand_over" not in tag
         }
         for tag in events.Tags()["tensors"]
     }
@@ -41,10 +42,10 @@ def _fit(optimizer, folder, callback, **options):
     [({}, [5, 10, 15]), ({"steps_per_execution": 4}, [8, 12, 16])],
 )
 def test_writes_every_few_steps(options, steps, exported, tmp_path):
-    optimizer = LearnedOptimizer(exported)
+    optimizer = LearnedOptimizer(exported, name="mine")
     callback = LearnedOptimizerMonitor(tmp_path, update_freq=5)
     scalars = _fit(optimizer, tmp_path, callback, **options)
-    assert {tag.removeprefix("learned_optimizer/") for tag in scalars} == {
+    assert {tag.removeprefix("mine/") for tag in scalars} == {
         "update_norm",
         "gradient_norm",
         "cosine",
@@ -53,12 +54,10 @@ def test_writes_every_few_steps(options, steps, exported, tmp_path):
         "state_large",
     }
     assert all(list(values) == steps for values in scalars.values())
-    assert all(
-        -1 <= x <= 1 for x in scalars["learned_optimizer/cosine"].values()
-    )
+    assert all(-1 <= x <= 1 for x in scalars["mine/cosine"].values())
     if steps[-1] == 16:
         last = optimizer.diagnostics["update_norm"]
-        assert scalars["learned_optimizer/update_norm"][16] == float(last)
+        assert scalars["mine/update_norm"][16] == float(last)
 
 
 def test_finds_learned_optimizers_in_wrappers(exported, tmp_path):
@@ -67,10 +66,14 @@ def test_finds_learned_optimizers_in_wrappers(exported, tmp_path):
         fallback=keras.optimizers.Adam(),
     )
     scaled = keras.optimizers.LossScaleOptimizer(LearnedOptimizer(exported))
-    assert len(monitor.learned_optimizers(optimizer)) == 1
-    assert len(monitor.learned_optimizers(scaled)) == 1
+    several = keras.optimizers.MultiOptimizer(
+        keras.optimizers.OptimizerMap(LearnedOptimizer(exported))
+    )
+    for wrapper in (optimizer, scaled, several):
+        assert len(monitor.learned_optimizers(wrapper)) == 1
     callback = LearnedOptimizerMonitor(tmp_path)
-    assert len(_fit(optimizer, tmp_path, callback)) == 6
+    tags = set(_fit(optimizer, tmp_path, callback))
+    assert len(tags) == 7 and f"{optimizer.name}/fell_back" in tags
 
 
 def test_several_learned_optimizers_have_curves_of_their_own(
@@ -79,6 +82,22 @@ def test_several_learned_optimizers_have_curves_of_their_own(
     optimizer = LearnedOptimizer({"kernel": str(exported), ".*": str(exported)})
     callback = LearnedOptimizerMonitor(tmp_path)
     assert len(_fit(optimizer, tmp_path, callback)) == 12
+
+
+def test_hand_over_is_an_event(tmp_path):
+    optimizer = LearnedOptimizer(
+        {".*": keras.optimizers.SGD(1e4)}, fallback="sgd", trial={"steps": 4}
+    )
+    seen = []
+    callback = LearnedOptimizerMonitor(
+        tmp_path, 1, on_hand_over=lambda *event: seen.append(event)
+    )
+    with pytest.warns(UserWarning, match="taken over"):
+        scalars = _fit(optimizer, tmp_path, callback)
+    assert seen == [(4, optimizer)]
+    fell_back = scalars[f"{optimizer.name}/fell_back"]
+    assert [fell_back[step] for step in (3, 4, 16)] == [0, 1, 1]
+    assert callback.model.history.history["fell_back"] == [1.0, 1.0]
 
 
 def test_model_without_a_learned_optimizer_is_refused(tmp_path):

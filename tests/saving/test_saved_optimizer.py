@@ -34,6 +34,19 @@ CONFIGS = {
         {"rule": "vectorwise", "size": 5, "preprocessing": "rescale"},
         [[7, 5], [5]],
     ),
+    "moments": (
+        {"preprocessing": "identity", "inputs": "rnnprop", "outputs": "rms"},
+        [[3, 4], [5]],
+    ),
+    "normalised kernels": (
+        {
+            "rule": "kernelwise",
+            "kernel_shape": [2, 2],
+            "inputs": "rms",
+            "outputs": "clip",
+        },
+        [[2, 2, 3, 1]],
+    ),
 }
 
 
@@ -293,7 +306,7 @@ for line in sys.stdin:
         os.waitpid(child, 0)
         print("killed", flush=True)
         continue
-    rules = [registry.make_rule({{"layers": [n]}}) for n in (2, 3)]
+    rules = [registry.make_rule({{"layers": [n]}}) for n in (3, 2)]
     while True:
         for rule in rules:
             saved_optimizer.export(rule, {path!r}, {{}}, overwrite=True)
@@ -314,7 +327,7 @@ def _kill_exports(path, num_kills):
             process.stdin.write("go\n")
             process.stdin.flush()
             child = int(process.stdout.readline())
-            time.sleep(draw.uniform(0, 1.0))
+            time.sleep(draw.uniform(0, 0.8))
             os.kill(child, signal.SIGKILL)
             while process.stdout.readline() != "killed\n":
                 pass
@@ -331,6 +344,7 @@ def test_kills_amid_exports_harm_no_reader(tmp_path):
                 loaded.append(saved_optimizer.load(path).config()["layers"])
             except Exception as error:
                 errors.append(error)
+            time.sleep(0.01)  # Leaves the machine to the others.
 
     reader = threading.Thread(target=read)
     reader.start()

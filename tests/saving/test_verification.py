@@ -1,7 +1,9 @@
 """Tests of l2l_tf/saving/verification.py."""
 
 import pytest
+import sonnet as snt
 import tensorflow as tf
+from sonnet.src import base as snt_base
 
 from l2l_tf.core import checks
 from l2l_tf.rules import base
@@ -54,17 +56,65 @@ class _Forgetful(_Averaging):
         return {"rule": self.rule_name}
 
 
+@registry.register_rule("test_sonnet")
+class _Sonnet(base.UpdateRule):
+    """One that is written with Sonnet."""
+
+    def __init__(self):
+        super().__init__()
+        self._network = snt.Linear(1)
+        self._network(tf.zeros([1, 1]))
+
+    def initial_state(self, params):
+        return ()
+
+    def __call__(self, gradients, state):
+        return [
+            tf.reshape(self._network(tf.reshape(g, [-1, 1])), g.shape)
+            for g in gradients
+        ], state
+
+    def config(self):
+        return {"rule": self.rule_name}
+
+
+def test_rules_may_be_written_with_sonnet(tmp_path):
+    # As in a process in which nothing has made a Sonnet module yet.
+    snt_base.assert_tf2.checked = False
+    rule = _Sonnet()
+    snt_base.assert_tf2.checked = False
+    path = saved_optimizer.export(rule, tmp_path / "rule", {})
+    for ours, theirs in zip(
+        rule.trainable_variables,
+        saved_optimizer.load(path).trainable_variables,
+        strict=True,
+    ):
+        assert ours.numpy().tolist() == theirs.numpy().tolist()
+
+
 @registry.register_rule("test_lying")
-class _Lying(_Averaging):
-    """One whose functions for TensorFlow alone are those of another rule."""
+class _Lying(base.UpdateRule):
+    """One that saves functions of another rule."""
+
+    def __init__(self, factor: float = 1.0):
+        super().__init__()
+        self._factor = factor
+        self.rate = tf.Variable(0.1)
+
+    def initial_state(self, params):
+        return tf.zeros([])
+
+    def __call__(self, gradients, state):
+        return [-self._factor * self.rate * g for g in gradients], state + 1
+
+    def config(self):
+        return {"rule": self.rule_name}
 
     def save(self, folder):
-        other = _Averaging(self._rate)
-        other.constant.assign(3.0)
-        other.save(folder)
+        _Lying(2.0 * self._factor).save_as_it_is(folder)
 
-    def functions(self):
-        return super().functions()
+    def save_as_it_is(self, folder):
+        super().save(folder)
 
 
 @pytest.mark.parametrize("name", ["test_averaging", "test_picky"])
@@ -92,6 +142,13 @@ def test_what_the_configuration_does_not_say_is_found(tmp_path):
     with pytest.raises(metadata.SavedOptimizerError, match="differs"):
         saved_optimizer.export(rule, tmp_path / "rule", {})
     assert not list(tmp_path.iterdir())
+
+
+def test_functions_that_do_something_else_are_found(tmp_path, monkeypatch):
+    with pytest.raises(metadata.SavedOptimizerError, match="differs"):
+        saved_optimizer.export(_Lying(), tmp_path / "rule", {})
+    monkeypatch.setattr(_Lying, "save", _Lying.save_as_it_is)
+    saved_optimizer.export(_Lying(), tmp_path / "rule", {})
 
 
 def test_weights_that_are_drawn_anew_are_no_matter(tmp_path):

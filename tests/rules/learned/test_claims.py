@@ -77,6 +77,16 @@ class _KnowsItsPlace(learned.CoordinatewiseDeepLSTM):
         return updates * tf.range(1.0, updates.shape[1] + 1.0), state
 
 
+class _Clips(learned.CoordinatewiseDeepLSTM):
+    """Couples columns where they are large only."""
+
+    independent_columns = True
+
+    def update_columns(self, gradients, state):
+        gradients = tf.clip_by_norm(gradients, 50.0)
+        return super().update_columns(gradients, state)
+
+
 class _AveragingCells(tf.Module):
     """In the place of a network: one of the cells is that of all columns."""
 
@@ -105,6 +115,7 @@ _WRONG = {
     "mixes state": lambda: _MixesState(**_OPTIONS),
     "mixes later": lambda: _MixesLater(**_OPTIONS),
     "knows its place": lambda: _KnowsItsPlace(**_OPTIONS),
+    "clips": lambda: _Clips(**_OPTIONS),
     "averaging cells": _with_averaging_cells,
 }
 

@@ -1,0 +1,92 @@
+"""Any update rule, at work on a model's variables."""
+
+from __future__ import annotations
+
+import functools
+
+import keras
+import tensorflow as tf
+
+from l2l_tf.keras_optimizers import diagnostics
+from l2l_tf.keras_optimizers import rule_part
+from l2l_tf.rules import base
+
+_KEPT = 64
+
+
+class GeneralPart(rule_part.RulePart):
+    """Calls a rule as it is: all variables together, no blocks.
+
+    Variables without a gradient have a gradient of zero for the rule, and stay
+    where they are. The state has the types that the rule gives it.
+    """
+
+    def make_state(self, owner, variables) -> list[keras.Variable]:
+        """See base class."""
+        is_one = tf.distribute.get_strategy().num_replicas_in_sync == 1
+        self._call = _make_call(self.rule, self.options.jit_compile and is_one)
+        with tf.init_scope():
+            self._first = self.rule.initial_state(
+                [tf.zeros(v.shape, v.dtype) for v in variables]
+            )
+            flat = [
+                tf.convert_to_tensor(t) for t in tf.nest.flatten(self._first)
+            ]
+        self._dtypes = [v.dtype for v in variables]
+        return [
+            owner.add_variable(
+                tuple(value.shape),
+                initializer=_Constant(value),
+                dtype=value.dtype.name,
+                name=f"state_{index}",
+            )
+            for index, value in enumerate(flat)
+        ]
+
+    def propose(self, indices, gradients, is_finite, state):
+        """See base class."""
+        given = dict(zip(indices, gradients, strict=True))
+        dense = [
+            tf.cast(tf.convert_to_tensor(given[index]), dtype)
+            if index in given
+            else tf.zeros(shape, dtype)
+            for index, (shape, dtype) in enumerate(
+                zip(self._shapes, self._dtypes, strict=True)
+            )
+        ]
+        old = [tf.convert_to_tensor(tensor) for tensor in state]
+        updates, new = self._call(
+            dense, tf.nest.pack_sequence_as(self._first, old)
+        )
+        updates = [tf.where(is_finite, update, 0) for update in updates]
+        for tensor, value, before in zip(
+            state, tf.nest.flatten(new), old, strict=True
+        ):
+            tensor.assign(tf.where(is_finite, value, before))
+        measured = diagnostics.combine(
+            [
+                diagnostics.measure(dense[index], updates[index])
+                for index in indices
+            ]
+        )
+        return [
+            rule_part.Proposal(updates[index], is_finite) for index in indices
+        ], measured
+
+
+@functools.lru_cache(_KEPT)
+def _make_call(rule: base.UpdateRule, jit_compile: bool):
+    """Returns what all optimizers of one rule share."""
+    return tf.function(
+        lambda gradients, state: rule(gradients, state),
+        jit_compile=jit_compile,
+        autograph=False,
+    )
+
+
+class _Constant(keras.initializers.Initializer):
+    def __init__(self, value: tf.Tensor):
+        self._value = value
+
+    def __call__(self, shape, dtype=None):
+        return tf.cast(tf.reshape(self._value, shape), dtype)

@@ -1,0 +1,248 @@
+"""Two runs of one model: a learned one, and that of a fallback."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from l2l_tf.keras_optimizers import diagnostics as diagnostics_lib
+from l2l_tf.keras_optimizers import keras_part
+from l2l_tf.keras_optimizers import parts
+from l2l_tf.keras_optimizers import race
+
+_KEPT = 16
+
+
+class Guard(parts.Part):
+    """Gives each step to one of two parts, as `race` decides.
+
+    Each run has parameters of its own: the model holds those of one, and the
+    guard those of the other, or a point to return to.
+
+    Source: the safeguard of Heaton et al. 2020, arXiv 2003.01880, with
+    observed losses in place of bounds.
+    """
+
+    def __init__(
+        self,
+        learned: parts.Part,
+        fallback: keras_part.KerasPart,
+        settings: race.Settings,
+    ):
+        """Takes both, and how they are compared.
+
+        Raises:
+            ValueError: If training is spread over replicas.
+        """
+        if tf.distribute.has_strategy():
+            raise ValueError(
+                "A fallback needs the loss of the whole batch, and runs "
+                "outside of strategies; received "
+                f"{type(tf.distribute.get_strategy()).__name__}."
+            )
+        self.learned, self.fallback = learned, fallback
+        self.settings = settings
+        self._record = None
+        self._more: list[keras.Variable] = []
+
+    @property
+    def fell_back(self) -> bool:
+        """Whether the fallback has taken over."""
+        record = self._read()
+        return bool((record.is_over > 0) & (record.turn == race.FALLBACK))
+
+    @property
+    def num_steps(self) -> tuple[int, int]:
+        """Steps that the learned rule and the fallback have made."""
+        record = self._read()
+        return int(record.learned_steps), int(record.fallback_steps)
+
+    def also_restore(self, variables: Sequence[keras.Variable]) -> None:
+        """Takes further variables that each run has for itself.
+
+        Raises:
+            ValueError: If training has begun.
+        """
+        if self._record is not None:
+            raise ValueError(
+                "Variables to restore are given before training; received "
+                f"{[v.path for v in variables]} after it began."
+            )
+        self._more = [v for v in variables if "float" in v.dtype]
+
+    def build(self, owner, variables) -> None:
+        """See base class."""
+        self.learned.build(owner, variables)
+        self.fallback.build(owner, variables)
+
+    def begin(self, owner, variables) -> None:
+        """See base class."""
+        first = tf.stack(race.begin(self.settings))
+        self._record = owner.add_variable(
+            tuple(first.shape),
+            initializer=lambda *_, **__: first,
+            dtype="float32",
+            name="race",
+        )
+        # What is due once a step is complete: a change, a point to keep.
+        self._due = owner.add_variable((2,), dtype="bool", name="due")
+        self._diagnostics = owner.add_variable(
+            (len(diagnostics_lib.NAMES),), name="diagnostics", dtype="float32"
+        )
+        # Each run has moving averages of its own, which begin where it does.
+        averages = zip(owner.moving_averages(), variables, strict=False)
+        own = [
+            *zip(variables, variables, strict=True),
+            *((mean, v) for mean, v in averages if mean is not None),
+            *zip(self._more, self._more, strict=True),
+        ]
+        self._held = [
+            _Held(
+                variable,
+                owner.add_variable_from_reference(variable, name="other"),
+                begins_as,
+            )
+            for variable, begins_as in own
+        ]
+
+    def step(self, owner, gradients, variables, learning_rate) -> None:
+        """See base class."""
+        loss = owner.loss()
+        if loss is None:
+            self.learned.step(owner, gradients, variables, learning_rate)
+            return
+        numbers = tf.convert_to_tensor(self._record.value)
+        record = race.Record(*tf.unstack(numbers))
+        is_first = record.learned_steps + record.fallback_steps == 0
+        tf.cond(is_first, self._copy_start, _nothing)
+        after, verdict = _make_judge(self.settings)(numbers, loss)
+        # The gradients of a step that is not made belong to parameters from
+        # which nothing goes on.
+        tf.switch_case(
+            tf.where(verdict.moves, tf.cast(record.turn, tf.int32), 2),
+            [
+                lambda: self._learn(owner, gradients, variables, learning_rate),
+                lambda: self._fall_back(
+                    owner, gradients, variables, learning_rate
+                ),
+                _nothing,
+            ],
+        )
+        self._record.assign(after)
+        self._due.assign(tf.stack([verdict.changes, verdict.keeps]))
+
+    def finish(self) -> None:
+        """See base class."""
+        changes, keeps = tf.unstack(tf.convert_to_tensor(self._due.value))
+        tf.cond(changes, self._change, _nothing)
+        tf.cond(keeps, self._keep, _nothing)
+        self._due.assign([False, False])
+
+    def diagnostics(self) -> tf.Tensor:
+        """See base class; those of the run at work."""
+        if self.fell_back:
+            return tf.convert_to_tensor(self._diagnostics.value)
+        return self.learned.diagnostics()
+
+    def describe(self) -> str:
+        """See base class."""
+        run = self.fallback if self.fell_back else self.learned
+        return (
+            f"{self.learned.describe()}\nFallback: {self.fallback.describe()}, "
+            f"compared by {self.settings._asdict()}; at work: "
+            f"{'the fallback' if run is self.fallback else 'the learned rule'}."
+        )
+
+    def config(self) -> Any:
+        """See base class."""
+        return self.learned.config()
+
+    def rules(self) -> list[parts.Part]:
+        """See base class."""
+        return self.learned.rules()
+
+    def optimizers(self) -> list[keras.optimizers.Optimizer]:
+        """See base class."""
+        return [*self.learned.optimizers(), *self.fallback.optimizers()]
+
+    def _read(self) -> race.Record:
+        if self._record is None:
+            return race.begin(self.settings)
+        return race.Record(*keras.ops.convert_to_numpy(self._record))
+
+    def _learn(self, owner, gradients, variables, learning_rate):
+        self.learned.step(owner, gradients, variables, learning_rate)
+        return _nothing()
+
+    def _fall_back(self, owner, gradients, variables, learning_rate):
+        before = [tf.identity(parts.native(variable)) for variable in variables]
+        self.fallback.step(owner, gradients, variables, learning_rate)
+        measured = [
+            diagnostics_lib.measure(
+                tf.cast(tf.convert_to_tensor(gradient), old.dtype),
+                parts.native(variable) - old,
+            )
+            for gradient, variable, old in zip(
+                gradients, variables, before, strict=True
+            )
+        ]
+        self._diagnostics.assign(
+            diagnostics_lib.after(
+                tf.convert_to_tensor(self._diagnostics.value),
+                diagnostics_lib.combine(measured),
+                tf.constant(True),
+            )
+        )
+        return _nothing()
+
+    def _copy_start(self):
+        for held in self._held:
+            held.other.assign(held.begins_as)
+        return _nothing()
+
+    def _change(self):
+        for held in self._held:
+            mine = tf.identity(parts.native(held.variable))
+            held.variable.assign(held.other)
+            held.other.assign(mine)
+        return _nothing()
+
+    def _keep(self):
+        for held in self._held:
+            held.other.assign(held.variable)
+        return _nothing()
+
+
+class _Held(NamedTuple):
+    """A variable that each run has for itself.
+
+    Attributes:
+        variable: That of the run whose turn it is.
+        other: What it is in the other run.
+        begins_as: What it begins as.
+    """
+
+    variable: keras.Variable
+    other: keras.Variable
+    begins_as: keras.Variable
+
+
+@functools.lru_cache(_KEPT)
+def _make_judge(settings: race.Settings):
+    """Returns `race.judge` of a record's numbers, traced once for all."""
+    size = len(race.Record._fields)
+
+    def judge(numbers, loss):
+        record = race.Record(*tf.unstack(numbers, size))
+        after, verdict = race.judge(record, loss, settings)
+        return tf.stack(after), verdict
+
+    return tf.function(judge, autograph=False)
+
+
+def _nothing() -> tf.Tensor:
+    return tf.constant(True)

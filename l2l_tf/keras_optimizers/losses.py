@@ -1,0 +1,66 @@
+"""The loss of each step, from where Keras leaves it to who wants it."""
+
+from __future__ import annotations
+
+import functools
+
+import keras
+import tensorflow as tf
+
+_EXPLODED = 10  # times the first loss, above it
+
+
+def pass_on() -> None:
+    """Lets optimizers inside of others see losses, too.
+
+    Keras tells the loss to the optimizer of a model only, and puts a
+    `LossScaleOptimizer` around that with `mixed_float16`.
+    """
+    for wrapper in (
+        keras.optimizers.LossScaleOptimizer,
+        keras.optimizers.MultiOptimizer,
+    ):
+        wrapper.scale_loss = _passing_on(wrapper.scale_loss)
+
+
+def _passing_on(scale_loss):
+    if hasattr(scale_loss, "passes_on"):
+        return scale_loss
+
+    @functools.wraps(scale_loss)
+    def passing_on(self, loss):
+        inner = [getattr(self, "inner_optimizer", None)]
+        inner += getattr(self, "_inner_optimizers", [])
+        for optimizer in inner:
+            if hasattr(optimizer, "take_note"):
+                optimizer.take_note(loss)
+        return scale_loss(self, loss)
+
+    passing_on.passes_on = True
+    return passing_on
+
+
+def follow(record: tf.Tensor, loss: tf.Tensor) -> tf.Tensor:
+    """Takes one more loss into account.
+
+    Args:
+        record: The first loss, a running mean of the last ones, and their
+            number; zeros at first.
+        loss: The loss of this step.
+    """
+    first, mean, count = tf.unstack(record)
+    first = tf.where(count > 0, first, loss)
+    rate = tf.maximum(0.1, 1 / (count + 1))
+    return tf.stack([first, mean + rate * (loss - mean), count + 1])
+
+
+def warning(record) -> str | None:
+    """Returns what is wrong with losses that are not what they should be."""
+    first, mean, count = (float(number) for number in record)
+    if count == 0 or mean <= first + _EXPLODED * abs(first):
+        return None
+    return (
+        f"The loss went from {first:.4g} to {mean:.4g} on average: the learned "
+        "rule does not fit this problem. Pass fallback='adam', or train with "
+        "another optimizer."
+    )

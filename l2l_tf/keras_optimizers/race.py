@@ -1,0 +1,236 @@
+"""Which of two optimizers trains a model better?  Judged from losses alone.
+
+Both run from the same start, in turns: so many steps by one, then by the
+other, each with parameters and state of its own. The one that does better
+keeps the model. What the other took is the price: 20 or 40 steps, if it is
+clear by then which is better; more only where losses fall so slowly that a
+longer look costs little.
+
+Comparing both from the point that one of them reached would not be fair: an
+optimizer of small steps always lowers a loss a little where one of large
+steps has just been, whichever of them gets further in the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from l2l_tf.core import checks
+
+
+class Settings(NamedTuple):
+    """How two runs are compared.
+
+    Attributes:
+        steps: Steps of each after which runs are compared.
+        obvious: Difference of the losses, relative to the lower one, that
+            decides at half of these steps.
+        clear: Difference that decides from then on.
+        run_length: Steps that training is thought to take at least.
+        price: What a comparison may cost, as a share of the final loss; while
+            it costs less, and is not clear, both make as many steps again.
+        smoothing: Weight of the past in the running means of the losses.
+        trusted: Steps after which the learned run counts as one that fits the
+            problem: it then returns to a point of its own, if it fails.
+        tolerance: How far its loss may be above that point's, relative to it.
+        patience: Steps in a row that it may be.
+    """
+
+    steps: int = 40
+    obvious: float = 2.0
+    clear: float = 0.15
+    run_length: int = 1000
+    price: float = 0.03
+    smoothing: float = 0.9
+    trusted: int = 200
+    tolerance: float = 1.0
+    patience: int = 10
+
+
+class Record(NamedTuple):
+    """What is known of two runs, float32 scalars.
+
+    Attributes:
+        learned_mean: Running mean of the learned run's losses, biased to zero
+            at first.
+        fallback_mean: The fallback's.
+        learned_steps: Steps that the learned run has made.
+        fallback_steps: Those of the fallback.
+        learned_past: The learned run's mean at half of its steps.
+        fallback_past: The fallback's.
+        turn: Whose parameters the model has, `LEARNED` or `FALLBACK`.
+        is_over: Whether they are compared no more.
+        goal: Steps at which the run at work is looked at next.
+        limit: The mean that is too high for a learned run that has won.
+        worse: Steps in a row that it was.
+    """
+
+    learned_mean: tf.Tensor
+    fallback_mean: tf.Tensor
+    learned_steps: tf.Tensor
+    fallback_steps: tf.Tensor
+    learned_past: tf.Tensor
+    fallback_past: tf.Tensor
+    turn: tf.Tensor
+    is_over: tf.Tensor
+    goal: tf.Tensor
+    limit: tf.Tensor
+    worse: tf.Tensor
+
+
+class Verdict(NamedTuple):
+    """What to do with a step, bools.
+
+    Attributes:
+        moves: Whether it is made.
+        changes: Whether the model then gets the other parameters.
+        keeps: Whether the model's are then kept in the other's place.
+    """
+
+    moves: tf.Tensor
+    changes: tf.Tensor
+    keeps: tf.Tensor
+
+
+LEARNED, FALLBACK = 0.0, 1.0
+
+
+def make_settings(values: Mapping[str, Any] | Settings | None) -> Settings:
+    """Returns settings, after checking them.
+
+    Raises:
+        ValueError: If one is unknown or out of range.
+    """
+    if isinstance(values, Settings):
+        values = values._asdict()
+    if not isinstance(values, (Mapping, type(None))):
+        raise ValueError(
+            f"trial must map names to numbers; received {values!r}."
+        )
+    unknown = sorted(set(values or {}) - set(Settings._fields))
+    if unknown:
+        raise ValueError(
+            f"Unknown settings {unknown} for trial; accepted: "
+            f"{list(Settings._fields)}."
+        )
+    settings = Settings(**(values or {}))
+    for name in ("steps", "run_length", "trusted", "patience"):
+        checks.integer(name, getattr(settings, name))
+    for name in ("obvious", "clear", "price", "smoothing", "tolerance"):
+        checks.number(name, getattr(settings, name), 0)
+    if settings.smoothing >= 1:
+        raise ValueError(
+            f"smoothing must be below 1; received {settings.smoothing!r}."
+        )
+    return settings
+
+
+def begin(settings: Settings) -> Record:
+    """Returns the record of two runs without steps; the learned one begins."""
+    numbers = dict.fromkeys(Record._fields, 0.0)
+    numbers |= {"goal": settings.steps / 2, "limit": float("inf")}
+    return Record(**{k: tf.constant(v, tf.float32) for k, v in numbers.items()})
+
+
+def judge(
+    record: Record, loss: tf.Tensor, settings: Settings
+) -> tuple[Record, Verdict]:
+    """Takes one more loss into account.
+
+        m_t = s m_{t-1} + (1 - s) f(theta_t),   f_t = m_t / (1 - s^t)
+
+    Args:
+        record: What is known.
+        loss: The loss of this step, of the run whose turn it is.
+        settings: How runs are compared.
+    """
+    is_learned = record.turn == LEARNED
+    keep = settings.smoothing
+    # A run whose loss is not finite has lost.
+    value = tf.where(tf.math.is_finite(loss), loss, float("inf"))
+
+    def add(mean, steps, is_own):
+        new = keep * mean + (1 - keep) * value
+        return tf.where(is_own, new, mean), tf.where(is_own, steps + 1, steps)
+
+    learned = add(record.learned_mean, record.learned_steps, is_learned)
+    fallback = add(record.fallback_mean, record.fallback_steps, ~is_learned)
+    record = record._replace(
+        learned_mean=learned[0],
+        learned_steps=learned[1],
+        fallback_mean=fallback[0],
+        fallback_steps=fallback[1],
+    )
+    is_lost = is_learned & ~tf.math.is_finite(loss)
+    return tf.nest.map_structure(
+        lambda after, before: tf.where(record.is_over > 0, after, before),
+        _follow(record, is_lost, settings),
+        _compare(record, is_lost, settings),
+    )
+
+
+def levels(record: Record, settings: Settings) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the means of both runs, without their bias."""
+
+    def level(mean, steps):
+        return tf.math.divide_no_nan(mean, 1 - settings.smoothing**steps)
+
+    return (
+        level(record.learned_mean, record.learned_steps),
+        level(record.fallback_mean, record.fallback_steps),
+    )
+
+
+def _compare(record, is_lost, settings) -> tuple[Record, Verdict]:
+    """Looks at both runs whenever they have made the same number of steps."""
+    is_learned = record.turn == LEARNED
+    steps = tf.where(is_learned, record.learned_steps, record.fallback_steps)
+    is_due = steps >= record.goal
+    is_both = is_due & ~is_learned
+    learned, fallback = levels(record, settings)
+    lower, higher = tf.minimum(learned, fallback), tf.maximum(learned, fallback)
+    wins = learned <= fallback
+    past = tf.where(wins, record.learned_past, record.fallback_past)
+    size = tf.abs(lower)
+    # What the winner's loss gained while its steps doubled. Steps that it is
+    # late cost it a part of that, when the run ends.
+    gain = tf.math.divide_no_nan(tf.nn.relu(past - lower), size)
+    is_early = record.goal < settings.steps
+    margin = tf.where(is_early, settings.obvious, settings.clear)
+    is_dear = (
+        gain * 2 * record.goal > settings.price * settings.run_length
+    ) | (4 * record.goal > settings.run_length)
+    ends = (higher - lower > margin * size) | (is_dear & ~is_early)
+    ends &= is_both
+    goes_on = is_both & ~ends
+    changes = is_lost | (is_due & is_learned) | goes_on | (ends & wins)
+    is_over = ends | is_lost
+    goal = tf.where(goes_on, 2 * record.goal, record.goal)
+    return record._replace(
+        learned_past=tf.where(goes_on, learned, record.learned_past),
+        fallback_past=tf.where(goes_on, fallback, record.fallback_past),
+        turn=tf.where(changes, 1 - record.turn, record.turn),
+        is_over=tf.cast(is_over, tf.float32),
+        goal=tf.where(is_over, float(settings.trusted), goal),
+        limit=tf.where(ends, fallback, record.limit),
+    ), Verdict(~is_lost, changes, tf.constant(False))
+
+
+def _follow(record, is_lost, settings) -> tuple[Record, Verdict]:
+    """Watches the learned run after it won."""
+    is_learned = record.turn == LEARNED
+    level, _ = levels(record, settings)
+    is_worse = is_learned & (level > record.limit)
+    worse = tf.where(is_worse, record.worse + 1, 0.0)
+    fails = is_lost | (worse >= settings.patience)
+    keeps = is_learned & ~fails & (record.learned_steps >= record.goal)
+    limit = level + settings.tolerance * tf.abs(level)
+    return record._replace(
+        turn=tf.where(fails, FALLBACK, record.turn),
+        goal=tf.where(keeps, 2 * record.learned_steps, record.goal),
+        limit=tf.where(keeps, limit, record.limit),
+        worse=worse,
+    ), Verdict(~fails, fails, keeps)

@@ -1,0 +1,100 @@
+"""Tests of l2l_tf/keras_optimizers/general_part.py."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from l2l_tf import LearnedOptimizer
+from l2l_tf.keras_optimizers import general_part
+from l2l_tf.rules import registry
+from l2l_tf.saving import saved_optimizer
+
+SHAPES = [[3], [2, 2], [1]]
+NAMES = ["v0", "v1", "v2"]
+
+
+@pytest.fixture(scope="module", params=["couples tensors", "by hand"])
+def path(request, tmp_path_factory):
+    """Returns the folder of an optimizer that is not made of columns alone."""
+    if request.param == "by hand":
+        # Adam on all variables but the last, whose rule has to be learned.
+        routes = {"bias|v0|v1": {"rule": "adam", "learning_rate": 0.1}}
+        config = {"rule": "routed", "routes": {**routes, ".*": {"layers": [2]}}}
+    else:
+        config = {
+            "rule": "coordinatewise",
+            "layers": [3],
+            "inputs": "rnnprop",
+            "outputs": "rms",
+        }
+    path = tmp_path_factory.mktemp("general") / "rule"
+    return saved_optimizer.export(registry.make_rule(config), path, {})
+
+
+def _variables():
+    return [
+        keras.Variable(tf.ones(shape), name=name)
+        for name, shape in zip(NAMES, SHAPES, strict=True)
+    ]
+
+
+def _gradients(seed):
+    return [
+        tf.random.stateless_normal(shape, [seed, index])
+        for index, shape in enumerate(SHAPES)
+    ]
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_follows_the_rule(jit_compile, path):
+    variables, optimizer = _variables(), LearnedOptimizer(path, 0.5)
+    assert isinstance(optimizer.rule_parts[0], general_part.GeneralPart)
+    optimizer.build(variables)
+    step = tf.function(
+        lambda *gradients: optimizer.apply(gradients, variables),
+        jit_compile=jit_compile,
+    )
+    params = [tf.ones(shape) for shape in SHAPES]
+    rule = saved_optimizer.load(path).bind(NAMES)
+    state = rule.initial_state(params)
+    for seed in range(4):
+        step(*_gradients(seed))
+        updates, state = rule(_gradients(seed), state)
+        params = [p + 0.5 * u for p, u in zip(params, updates, strict=True)]
+    for ours, expected in zip(variables, params, strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-4, atol=1e-6)
+    assert not np.allclose(params[0], 1)
+    assert optimizer.diagnostics["update_norm"] > 0
+
+
+def test_bad_and_missing_gradients_change_nothing_that_they_are_not_of(path):
+    variables, optimizer = _variables(), LearnedOptimizer(path)
+    optimizer.apply(_gradients(0), variables)
+    tracked = [*variables, *optimizer.state]
+    before = [v.numpy() for v in tracked]
+    bad = [gradient * np.nan for gradient in _gradients(1)]
+    with pytest.warns(UserWarning, match="not finite"):
+        optimizer.apply(bad, variables)
+    for variable, value in zip(tracked, before, strict=True):
+        np.testing.assert_array_equal(variable, value)
+    with pytest.warns(UserWarning, match="Gradients do not exist"):
+        optimizer.apply([None, *_gradients(2)[1:]], variables)
+    np.testing.assert_array_equal(variables[0], before[0])
+    assert np.any(variables[1].numpy() != before[1])
+
+
+def test_file_resumes_on_the_same_trajectory(path, tmp_path):
+    inputs = np.random.RandomState(0).randn(32, 3).astype("float32")
+
+    def fit(model):
+        return model.fit(
+            inputs, inputs[:, :1], shuffle=False, verbose=0, epochs=2
+        ).history["loss"]
+
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input([3]), keras.layers.Dense(1)])
+    model.compile(LearnedOptimizer(path), "mse")
+    fit(model)
+    model.save(tmp_path / "model.keras")
+    assert fit(keras.models.load_model(tmp_path / "model.keras")) == fit(model)

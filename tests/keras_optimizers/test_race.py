@@ -1,0 +1,137 @@
+"""Tests of l2l_tf/keras_optimizers/race.py."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from l2l_tf.keras_optimizers import race
+
+
+def _run(learned, fallback, num_steps, **settings):
+    """Returns what happened in a run: (who, how many steps), and a record.
+
+    Args:
+        learned: The learned run's loss at its own step t.
+        fallback: The fallback's.
+        num_steps: Steps of both.
+        **settings: Those that are not the default.
+    """
+    settings = race.make_settings(settings)
+    judge = tf.function(lambda *args: race.judge(*args, settings))
+    record, turns, kept = race.begin(settings), [], []
+    for _ in range(num_steps):
+        is_learned = float(record.turn) == race.LEARNED
+        step = record.learned_steps if is_learned else record.fallback_steps
+        loss = (learned if is_learned else fallback)(int(step))
+        before = record.turn
+        record, verdict = judge(record, tf.constant(loss, tf.float32))
+        assert bool(verdict.changes) == (float(before) != float(record.turn))
+        who = "L" if is_learned else "F"
+        if not turns or turns[-1][0] != who:
+            turns.append([who, 0])
+        turns[-1][1] += bool(verdict.moves)
+        if verdict.keeps:
+            kept.append(int(record.learned_steps))
+    return [tuple(turn) for turn in turns], kept, record
+
+
+def test_turns_double_until_a_difference_is_clear():
+    turns, _, _ = _run(
+        lambda t: 1.1 - 1e-4 * t, lambda t: 1.0 - 1e-4 * t, 700, steps=40
+    )
+    assert turns[:8] == [
+        (who, n) for n in (20, 20, 40, 80) for who in ("L", "F")
+    ]
+    # What a longer look would cost exceeds what it may.
+    assert turns[8:] == [("L", 160), ("F", 700 - 480)]
+
+
+@pytest.mark.parametrize(
+    "level, turns",
+    [
+        (0.1, [("L", 20), ("F", 20), ("L", 260)]),
+        (0.8, [("L", 20), ("F", 20), ("L", 20), ("F", 20), ("L", 220)]),
+        (1.2, [("L", 20), ("F", 20), ("L", 20), ("F", 240)]),
+        (4.0, [("L", 20), ("F", 280)]),
+    ],
+)
+def test_lower_loss_wins_at_once_where_it_is_obvious(level, turns):
+    assert _run(lambda t: level, lambda t: 1.0, 300)[0] == turns
+
+
+def test_losses_that_fall_fast_are_not_compared_for_long():
+    turns, _, _ = _run(lambda t: 0.95**t, lambda t: 1.01 * 0.95**t, 200)
+    assert turns == [("L", 20), ("F", 20), ("L", 20), ("F", 20), ("L", 120)]
+
+
+def test_negative_losses_are_compared_too():
+    turns, _, _ = _run(lambda t: -1.0 - t, lambda t: -1.0 - 2 * t, 200)
+    assert turns[-1][0] == "F" and len(turns) == 4
+    turns, _, _ = _run(lambda t: -1.0 - 2 * t, lambda t: -1.0 - t, 200)
+    assert turns[-1][0] == "L"
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_learned_loss_that_is_not_finite_loses_without_a_step(bad):
+    turns, _, record = _run(lambda t: bad if t == 3 else 0.1, lambda t: 1.0, 50)
+    assert turns == [("L", 3), ("F", 46)]
+    assert record.is_over and record.turn == race.FALLBACK
+
+
+def test_fallback_whose_loss_is_not_finite_loses():
+    turns, _, _ = _run(lambda t: 5.0, lambda t: np.nan if t else 1.0, 90)
+    assert turns == [("L", 20), ("F", 20), ("L", 50)]
+
+
+def test_learned_run_that_gets_worse_than_the_fallback_was_hands_over():
+    turns, _, record = _run(
+        lambda t: 0.1 if t < 100 else 3.0, lambda t: 1.0, 200, patience=10
+    )
+    # A running mean of 0.1 and 3.0 exceeds 1 after four steps.
+    assert turns == [("L", 20), ("F", 20), ("L", 92), ("F", 67)]
+    assert record.turn == race.FALLBACK
+
+
+def test_trusted_run_returns_to_a_point_of_its_own():
+    turns, kept, _ = _run(
+        lambda t: 1.0 / (t + 1) if t < 450 else 0.01, lambda t: 1.0, 600
+    )
+    assert kept == [200, 400]
+    assert turns[-1][0] == "F"
+    # Below the limit, which is twice the loss at step 400, it goes on.
+    turns, kept, _ = _run(
+        lambda t: 1.0 / (t + 1) if t < 450 else 0.0045, lambda t: 1.0, 600
+    )
+    assert turns[-1][0] == "L"
+
+
+def test_running_mean_is_that_of_the_definition():
+    losses = np.random.RandomState(0).rand(20)
+    settings = race.make_settings({"smoothing": 0.8, "steps": 100})
+    record = race.begin(settings)
+    for count, loss in enumerate(losses, start=1):
+        record, _ = race.judge(record, tf.constant(loss, tf.float32), settings)
+        weights = 0.8 ** np.arange(count)[::-1]
+        np.testing.assert_allclose(
+            race.levels(record, settings)[0],
+            weights @ losses[:count] / np.sum(weights),
+            rtol=1e-5,
+        )
+
+
+@pytest.mark.parametrize(
+    "settings, quoted",
+    [
+        ({"nonesuch": 1}, "nonesuch"),
+        ({"steps": "long"}, "long"),
+        ({"steps": 0}, "0"),
+        ({"clear": -1}, "-1"),
+        ({"smoothing": 1.0}, "1.0"),
+        ({"patience": 0}, "0"),
+        ({"run_length": 2.5}, "2.5"),
+        (3, "3"),
+    ],
+)
+def test_bad_settings_are_quoted(settings, quoted):
+    with pytest.raises(ValueError, match=quoted):
+        race.make_settings(settings)
