@@ -209,10 +209,17 @@ def build_problem(
             "The split is not an option of a problem; received "
             f"split={parsed['split']!r} in --problem_options."
         )
+    is_asked_for = "problem" in flags.FLAGS and flags.FLAGS.problem == name
     if not registry.is_import(name):
+        if not is_asked_for and name not in registry.PROBLEMS:
+            raise UsageError(
+                f"The experiment is on the problem {name!r}, which was made "
+                "in Python; continue or export it there, by "
+                "l2l_tf.meta_train(problem, save_path, resume=True, ...)."
+            )
         return checked(registry.make_problem, name, **parsed)
     # What a folder's files say is not run: they may be somebody else's.
-    if "problem" not in flags.FLAGS or flags.FLAGS.problem != name:
+    if not is_asked_for:
         raise UsageError(
             f"The problem {name!r} is code of your own, which is imported "
             f"only where you say so: pass --problem={name} again."

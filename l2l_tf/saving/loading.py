@@ -97,6 +97,7 @@ def _build_within(config_json: str, num_weights: int, numbers: int) -> None:
     cache.
     """
     limit = _Limit(num_weights, numbers)
+    registry.RULES.names()  # Imports what registers rules, before the graph.
     # For rules that are written with Sonnet: it looks, once, for TensorFlow 2,
     # and would not find it there.
     sonnet = sys.modules.get("sonnet")

@@ -67,6 +67,54 @@ def check_columns(rule: Any) -> None:
     )
 
 
+def check_replay(rule: Any) -> None:
+    """Refuses a rule whose replay is not the derivative of its call.
+
+    A few steps on example parameters, with all that stands before and after
+    the columns: inputs, outputs, and what a subclass makes of them.
+
+    Args:
+        rule: A `ColumnwiseRule`.
+
+    Raises:
+        ValueError: If they differ; it quotes the numbers.
+    """
+    params = [tf.cast(param, rule.dtype) for param in rule.example_params()]
+    gradients, cotangents = (
+        [
+            tf.random.stateless_normal(
+                [len(_SIZES), *param.shape], [index, kind], dtype=rule.dtype
+            )
+            for index, param in enumerate(params)
+        ]
+        for kind in (3, 4)
+    )
+    state = rule.initial_state(params)
+    with _noise(rule.trainable_variables):
+        records, last = [], state
+        for step in range(len(_SIZES)):
+            _, last, record = rule.record([g[step] for g in gradients], last)
+            records.append(record)
+        replayed = rule.replay(
+            gradients,
+            tf.nest.map_structure(lambda *steps: tf.stack(steps), *records),
+            state,
+            cotangents,
+            base.ReplayOptions(jit_compile=False),
+        )
+        exact = base.replay_steps(
+            rule, rule.trainable_variables, gradients, state, cotangents
+        )
+    _compare(
+        exact,
+        replayed,
+        f"The replay of {type(rule).__name__} is off by {{off}} where the "
+        "largest gradient is {size} by automatic differentiation of its "
+        "call; override update_columns rather than __call__, keep weights out "
+        "of inputs and outputs, or train with meta_gradient='autodiff'.",
+    )
+
+
 def _draw(rows: int, seed: int, rule: Any) -> tf.Tensor:
     shape = [len(_SIZES), rows, _NUM_COLUMNS]
     return tf.random.stateless_normal(shape, [seed, 0], dtype=rule.dtype)

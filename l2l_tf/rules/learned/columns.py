@@ -189,6 +189,7 @@ class ColumnwiseRule(base.UpdateRule):
         del params
         if self.independent_columns:
             claims.check_columns(self)
+        claims.check_replay(self)
 
     def example_params(self) -> list[tf.Tensor]:
         """See base class."""
