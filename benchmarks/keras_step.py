@@ -63,8 +63,8 @@ def main(argv: list[str]) -> None:
     for units, peaks in memory.items():
         rows.append(_measure_size(units, rates) | {"peak_memory_gib": peaks})
         print({name: f"{gib:.2f} GiB" for name, gib in peaks.items()})
-    print(f"slope of the update's time: {_slope(rows):.2f}")
-    _measure.print_json({"rates": rates, "sizes": rows, "slope": _slope(rows)})
+    print(f"power of the size in the update's time: {_power(rows):.2f}")
+    _measure.print_json({"rates": rates, "sizes": rows, "power": _power(rows)})
 
 
 def machine_rates() -> dict[str, float]:
@@ -207,7 +207,7 @@ def _print_memory(name: str, units: int) -> None:
     print(json.dumps(_measure.peak_memory_gib()))
 
 
-def _slope(rows: list[dict]) -> float:
+def _power(rows: list[dict]) -> float:
     """Returns the power with which the update's time grows."""
     import numpy as np
 

@@ -73,8 +73,8 @@ def _parts(problem, rule, params, columns):
         with tf.GradientTape() as tape:
             tape.watch(values)
             loss = problem.loss(values, (), (), batch, [5, 6]).loss
-        slopes = tape.gradient(loss, values)
-        return [v - 1e-9 * g for v, g in zip(values, slopes, strict=True)]
+        gradients = tape.gradient(loss, values)
+        return [v - 1e-9 * g for v, g in zip(values, gradients, strict=True)]
 
     def draw(seed):
         images, _ = problem.sample_batch((), seed)

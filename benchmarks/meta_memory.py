@@ -4,7 +4,7 @@
 
 For MLPs on MNIST of growing width, one process each: seconds of an unroll of
 20 steps with its meta-gradient, and the process's peak memory, data and
-TensorFlow included. Prints the slope of log time over log parameters.
+TensorFlow included. Prints the power p in time ~ parameters^p.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def main(argv: list[str]) -> None:
     results = {}
     for estimator in ("replay", "autodiff"):
         rows = [_in_a_process(estimator, u) for u in FLAGS[estimator].value]
-        results[estimator] = {"rows": rows, "slope": _slope(rows)}
-        print(f"\n{estimator}, slope {results[estimator]['slope']:.2f}")
+        results[estimator] = {"rows": rows, "power": _power(rows)}
+        print(f"\n{estimator}, power {results[estimator]['power']:.2f}")
         print(f"{'parameters':>10} {'median s':>9} {'first s':>8} {'GiB':>6}")
         for row in rows:
             print(
@@ -104,7 +104,7 @@ def _measure_one(estimator: str, units: int) -> dict:
     }
 
 
-def _slope(rows: list[dict]) -> float:
+def _power(rows: list[dict]) -> float:
     import numpy as np
 
     return float(

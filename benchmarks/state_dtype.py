@@ -42,7 +42,7 @@ def main(argv: list[str]) -> None:
     for num_steps in map(int, FLAGS.num_steps):
         losses = {
             dtype: [
-                _late_loss(inputs, images.labels, dtype, num_steps, seed)
+                _last_loss(inputs, images.labels, dtype, num_steps, seed)
                 for seed in range(FLAGS.num_runs)
             ]
             for dtype in ("float32", "bfloat16")
@@ -65,7 +65,7 @@ def main(argv: list[str]) -> None:
     _measure.print_json({"runs": FLAGS.num_runs, "lengths": rows})
 
 
-def _late_loss(inputs, labels, state_dtype, num_steps, seed) -> float:
+def _last_loss(inputs, labels, state_dtype, num_steps, seed) -> float:
     import keras
     import numpy as np
     import tensorflow as tf

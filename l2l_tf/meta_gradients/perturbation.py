@@ -90,7 +90,3 @@ def perturbed(
             "Evolution strategies need a rule that copy.deepcopy can copy; "
             f"received a {type(rule).__name__}: {error}."
         ) from error
-
-
-def _phi(rule: rules.UpdateRule) -> tuple[tf.Variable, ...]:
-    return rule.trainable_variables
