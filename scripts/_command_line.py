@@ -178,7 +178,7 @@ def check_at_least(minimum: int, *names: str) -> None:
 
 
 def set_data_dir(data_dir: str | None) -> None:
-    """Makes `--data_dir` known to all that loads data."""
+    """Makes `--data_dir` known to all that loads data, parts included."""
     if data_dir:
         os.environ["TFDS_DATA_DIR"] = data_dir
 
@@ -197,9 +197,7 @@ def build_problem(
     Returns:
         The problem.
     """
-    if data_dir:
-        # Reaches the parts of an ensemble, too.
-        os.environ["TFDS_DATA_DIR"] = data_dir
+    set_data_dir(data_dir)
     from l2l_tf.core import options as options_lib
     from l2l_tf.problems import registry
 
@@ -211,18 +209,29 @@ def build_problem(
             "The split is not an option of a problem; received "
             f"split={parsed['split']!r} in --problem_options."
         )
+    is_asked_for = "problem" in flags.FLAGS and flags.FLAGS.problem == name
     if not registry.is_import(name):
+        if not is_asked_for and name not in registry.PROBLEMS:
+            raise UsageError(
+                f"The experiment is on the problem {name!r}, which was made "
+                "in Python; continue or export it there, by "
+                "l2l_tf.meta_train(problem, save_path, resume=True, ...)."
+            )
         return checked(registry.make_problem, name, **parsed)
     # What a folder's files say is not run: they may be somebody else's.
-    if "problem" not in flags.FLAGS or flags.FLAGS.problem != name:
+    if not is_asked_for:
         raise UsageError(
             f"The problem {name!r} is code of your own, which is imported "
             f"only where you say so: pass --problem={name} again."
         )
-    # As Python does for scripts of the working directory.
+    import_from_here()
+    return checked(registry.import_problem, name, **parsed)
+
+
+def import_from_here() -> None:
+    """Finds modules in the working directory, as `python` does."""
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
-    return checked(registry.import_problem, name, **parsed)
 
 
 def check_output(*names: str) -> None:

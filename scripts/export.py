@@ -52,11 +52,6 @@ def main(argv: list[str]) -> None:
             f"--save_path={FLAGS.save_path!r} holds no experiment; accepted: "
             "a folder that train.py wrote."
         )
-    if config.problem["name"] == "from_keras":
-        raise command_line.UsageError(
-            "An experiment on a Keras model is exported from Python, by "
-            "l2l_tf.meta_train(problem, save_path, resume=True, ...)."
-        )
     name = FLAGS.problem or config.problem["name"]
     if name != config.problem["name"]:
         raise command_line.UsageError(

@@ -215,6 +215,8 @@ def _train_recipe() -> None:
             "say how to train."
         )
     command_line.set_data_dir(FLAGS.data_dir)
+    if FLAGS.recipe.endswith(".py"):
+        command_line.import_from_here()
     recipe = command_line.checked(
         recipe_lib.load, FLAGS.recipe, allow_python=True
     )

@@ -5,9 +5,6 @@ import pathlib
 
 import pytest
 
-from l2l_tf.rules import registry
-from l2l_tf.saving import saved_optimizer
-
 # What a process of the tests needs at most, in bytes.
 _MEMORY = 2 << 30
 
@@ -32,6 +29,10 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory) -> pathlib.Path:
     """Returns the folder of a small exported rule, to be left as it is."""
+    # Imported here, since the process that hands out tests needs no TensorFlow.
+    from l2l_tf.rules import registry
+    from l2l_tf.saving import saved_optimizer
+
     rule = registry.make_rule({"rule": "coordinatewise", "layers": [6, 5]})
     path = tmp_path_factory.mktemp("exported") / "small"
     return saved_optimizer.export(rule, path, {"problem": {"name": "none"}})

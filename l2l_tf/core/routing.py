@@ -80,16 +80,20 @@ def check_pattern(pattern: str) -> None:
         raise ValueError(
             f"The pattern {pattern!r} may take too long to search for; give "
             f"one with at most {_MAX_REPEATS} repeats, none of them of a "
-            "group that holds a repeat or '|'."
+            "group that holds a repeat or '|', and no flags or comments."
         )
 
 
 def _is_simple(pattern: str) -> bool:
-    """Returns whether repeats are few and none repeats a choice."""
+    """Returns whether repeats are few, none of a choice, and nothing hidden."""
     num_repeats = 0
     holds_choice = [False]  # Of each open group, from the outermost.
     after_repeat = after_choice = False
+    before = ""
     for token in _TOKEN.findall(pattern):
+        if before == "(?" and token in "#aiLmsux-":
+            return False  # Comments and flags would hide what is repeated.
+        before = token
         # After a repeat, '?' and '+' tell how greedy it is.
         is_repeat = _REPEAT.fullmatch(token) is not None and not after_repeat
         if is_repeat and after_choice and token != "?":

@@ -134,12 +134,15 @@ class SavedRoutes(Routes):
             }
         )
         self._loaded = loaded
+        self._rules = {
+            pattern: saved[name] for pattern, name in patterns.items()
+        }
 
     def describe(self) -> str:
         """See base class."""
         parts_of = "; ".join(
-            f"{pattern!r}: {part.rule.describe()}"
-            for pattern, part in self.routes.items()
+            f"{pattern!r}: {rule.describe()}"
+            for pattern, rule in self._rules.items()
         )
         return description.describe(
             self._loaded.label, self._loaded.metadata, parts_of
@@ -240,9 +243,7 @@ def _rule_part(
         )
     make = (
         column_part.ColumnPart
-        if isinstance(rule, columns.ColumnwiseRule)
-        and rule.independent_columns
-        and not (rule.inputs.is_recorded or rule.outputs.is_recorded)
+        if isinstance(rule, columns.ColumnwiseRule) and rule.is_separable
         else general_part.GeneralPart  # What couples columns sees all.
     )
     return make(loaded, rule, options)

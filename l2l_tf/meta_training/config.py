@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import reprlib
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -84,12 +85,13 @@ def _check_fields(
     owner: str, values: Any, fields: Mapping[str, tuple[type, ...]]
 ) -> None:
     if not isinstance(values, Mapping):
-        raise ValueError(f"{owner} is no object: {values!r}")
+        raise ValueError(f"{owner} is no object: {reprlib.repr(values)}")
     registry.check_options(owner, values, list(fields))
     for name, types in fields.items():
         if not isinstance(values.get(name), types):
             raise ValueError(
-                f"{owner} has an unusable {name!r}: {values.get(name)!r}"
+                f"{owner} has an unusable {name!r}: "
+                f"{reprlib.repr(values.get(name))}"
             )
 
 

@@ -212,8 +212,8 @@ class Experiment:
         )
         # The curves would make the metadata unreadable.
         results["optimizers"] = {
-            name: {k: v for k, v in r.items() if k not in ("mean", "std")}
-            for name, r in results["optimizers"].items()
+            name: _without_curves(found)
+            for name, found in results["optimizers"].items()
         }
         return results
 
@@ -273,6 +273,16 @@ def check_start(
             f"The optimizer {optimizer!r} is another rule than the one to "
             f"train: {source} and {rule}."
         )
+
+
+def _without_curves(values: Any) -> Any:
+    if not isinstance(values, Mapping):
+        return values
+    return {
+        key: _without_curves(value)
+        for key, value in values.items()
+        if key not in ("mean", "std")
+    }
 
 
 def _weightless(config: Any) -> Any:
@@ -399,7 +409,15 @@ def complete_rule(
     if rule is None and initial_optimizer is not None:
         rule = metadata_lib.read(initial_optimizer)["rule"]
     rule = _seeded(rule or problem.default_rule(), seed)
-    return registry.make_rule(rule, problem.parameter_names).config()
+    complete = registry.make_rule(rule, problem.parameter_names).config()
+    lost = sorted(set(rule) - set(complete))
+    if lost:
+        raise ValueError(
+            f"The rule {rule.get('rule')!r} takes the options {lost}, but its "
+            "config() leaves them out, so that it could not be built again; "
+            "add them there."
+        )
+    return complete
 
 
 def suited_rule(

@@ -11,11 +11,11 @@ import functools
 import json
 import math
 import pathlib
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import sonnet as snt
 import tensorflow as tf
 
 from l2l_tf.core import checkpoints
@@ -97,7 +97,12 @@ def _build_within(config_json: str, num_weights: int, numbers: int) -> None:
     cache.
     """
     limit = _Limit(num_weights, numbers)
-    snt.Module()  # Looks, once, for TensorFlow 2, and would not find it there.
+    registry.RULES.names()  # Imports what registers rules, before the graph.
+    # For rules that are written with Sonnet: it looks, once, for TensorFlow 2,
+    # and would not find it there.
+    sonnet = sys.modules.get("sonnet")
+    if sonnet is not None:
+        sonnet.Module()
     with (
         tf.Graph().as_default(),
         # Inside of another, a scope's name may begin as a class's may.

@@ -5,6 +5,7 @@ import io
 import numpy as np
 import tensorflow as tf
 
+from l2l_tf.evaluation import plotting
 from l2l_tf.meta_training import reporting
 from l2l_tf.meta_training import trainer as meta_training
 
@@ -87,5 +88,6 @@ def test_tensorboard_gets_scalars_and_an_image(tmp_path):
     assert values("validation/final_loss") == {4: 0.0625}
     (image,) = events.Tensors("validation/learning_curves")
     width, height, png = tf.make_ndarray(image.tensor_proto)
-    assert (int(width), int(height)) == (840, 540)
+    figure = plotting.validation(VALIDATED.validation, "of another title")
+    assert (int(height), int(width), 4) == plotting.to_array(figure).shape
     assert png.startswith(b"\x89PNG")

@@ -184,7 +184,7 @@ class _NotForXLA(simple.Simple):
 def test_a_problem_that_xla_cannot_compile_says_what_to_do():
     trainer = _trainer(problem=_NotForXLA())
     with pytest.raises(
-        compilation.CompilationError, match="--nojit_compile.*PyFunc"
+        compilation.CompilationError, match="jit_compile=False.*PyFunc"
     ):
         next(trainer.train())
 

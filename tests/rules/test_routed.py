@@ -126,3 +126,13 @@ def test_it_trains_the_weights_of_all_its_rules():
     expected = {id(v) for lstm in lstms for v in lstm.trainable_variables}
     assert {id(v) for v in rule.trainable_variables} == expected
     assert len(rule.trainable_variables) == 8
+
+
+def test_its_parts_lie_where_it_saves_them(tmp_path):
+    dense = routed.Routed({"w": _lstm(2), "": hand_designed.SGD()})
+    rule = routed.Routed({"conv": _lstm(1), "": dense})
+    rule.save(tmp_path)
+    parts = rule.saved_parts(tmp_path)
+    assert [part for part, _ in parts] == [rule.rules["conv"], dense.rules["w"]]
+    folders = {model.parent for model in tmp_path.rglob("saved_model.pb")}
+    assert {folder for _, folder in parts} == folders

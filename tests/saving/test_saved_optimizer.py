@@ -34,6 +34,19 @@ CONFIGS = {
         {"rule": "vectorwise", "size": 5, "preprocessing": "rescale"},
         [[7, 5], [5]],
     ),
+    "moments": (
+        {"preprocessing": "identity", "inputs": "rnnprop", "outputs": "rms"},
+        [[3, 4], [5]],
+    ),
+    "normalised kernels": (
+        {
+            "rule": "kernelwise",
+            "kernel_shape": [2, 2],
+            "inputs": "rms",
+            "outputs": "clip",
+        },
+        [[2, 2, 3, 1]],
+    ),
 }
 
 

@@ -1,7 +1,9 @@
 """Tests of l2l_tf/saving/verification.py."""
 
 import pytest
+import sonnet as snt
 import tensorflow as tf
+from sonnet.src import base as snt_base
 
 from l2l_tf.core import checks
 from l2l_tf.rules import base
@@ -52,6 +54,42 @@ class _Forgetful(_Averaging):
 
     def config(self):
         return {"rule": self.rule_name}
+
+
+@registry.register_rule("test_sonnet")
+class _Sonnet(base.UpdateRule):
+    """One that is written with Sonnet."""
+
+    def __init__(self):
+        super().__init__()
+        self._network = snt.Linear(1)
+        self._network(tf.zeros([1, 1]))
+
+    def initial_state(self, params):
+        return ()
+
+    def __call__(self, gradients, state):
+        return [
+            tf.reshape(self._network(tf.reshape(g, [-1, 1])), g.shape)
+            for g in gradients
+        ], state
+
+    def config(self):
+        return {"rule": self.rule_name}
+
+
+def test_rules_may_be_written_with_sonnet(tmp_path):
+    # As in a process in which nothing has made a Sonnet module yet.
+    snt_base.assert_tf2.checked = False
+    rule = _Sonnet()
+    snt_base.assert_tf2.checked = False
+    path = saved_optimizer.export(rule, tmp_path / "rule", {})
+    for ours, theirs in zip(
+        rule.trainable_variables,
+        saved_optimizer.load(path).trainable_variables,
+        strict=True,
+    ):
+        assert ours.numpy().tolist() == theirs.numpy().tolist()
 
 
 @registry.register_rule("test_lying")

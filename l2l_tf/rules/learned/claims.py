@@ -11,7 +11,8 @@ import tensorflow as tf
 from l2l_tf.rules import base
 
 _NUM_COLUMNS = 7
-_NUM_STEPS = 3
+# Sizes of the inputs, step by step: some couplings begin beyond a threshold.
+_SIZES = (1.0, 100.0, 0.01)
 _KEPT = (5, 2)  # Neither the first ones, nor in order, nor symmetric.
 _NOISE = 0.1
 
@@ -30,9 +31,10 @@ def check_columns(rule: Any) -> None:
         ValueError: If a claim is wrong; it quotes the numbers.
     """
     rows = rule.arrangement.rows
-    shape = [_NUM_STEPS, rows * rule.inputs.num_features, _NUM_COLUMNS]
-    inputs, others = _draw(shape, 0, rule), _draw(shape, 1, rule)
-    cotangents = _draw([_NUM_STEPS, rows, _NUM_COLUMNS], 2, rule)
+    sizes = tf.reshape(tf.constant(_SIZES, rule.dtype), [-1, 1, 1])
+    features = rows * rule.inputs.num_features
+    inputs, others = (sizes * _draw(features, seed, rule) for seed in (0, 1))
+    cotangents = _draw(rows, 2, rule)
     state = rule.initial_columns(_NUM_COLUMNS)
     _check_state(rule, state)
     is_kept = tf.reduce_any(tf.range(_NUM_COLUMNS) == [[k] for k in _KEPT], 0)
@@ -65,8 +67,57 @@ def check_columns(rule: Any) -> None:
     )
 
 
-def _draw(shape: Sequence[int], index: int, rule: Any) -> tf.Tensor:
-    return tf.random.stateless_normal(shape, [index, 0], dtype=rule.dtype)
+def check_replay(rule: Any) -> None:
+    """Refuses a rule whose replay is not the derivative of its call.
+
+    A few steps on example parameters, with all that stands before and after
+    the columns: inputs, outputs, and what a subclass makes of them.
+
+    Args:
+        rule: A `ColumnwiseRule`.
+
+    Raises:
+        ValueError: If they differ; it quotes the numbers.
+    """
+    params = [tf.cast(param, rule.dtype) for param in rule.example_params()]
+    gradients, cotangents = (
+        [
+            tf.random.stateless_normal(
+                [len(_SIZES), *param.shape], [index, kind], dtype=rule.dtype
+            )
+            for index, param in enumerate(params)
+        ]
+        for kind in (3, 4)
+    )
+    state = rule.initial_state(params)
+    with _noise(rule.trainable_variables):
+        records, last = [], state
+        for step in range(len(_SIZES)):
+            _, last, record = rule.record([g[step] for g in gradients], last)
+            records.append(record)
+        replayed = rule.replay(
+            gradients,
+            tf.nest.map_structure(lambda *steps: tf.stack(steps), *records),
+            state,
+            cotangents,
+            base.ReplayOptions(jit_compile=False),
+        )
+        exact = base.replay_steps(
+            rule, rule.trainable_variables, gradients, state, cotangents
+        )
+    _compare(
+        exact,
+        replayed,
+        f"The replay of {type(rule).__name__} is off by {{off}} where the "
+        "largest gradient is {size} by automatic differentiation of its "
+        "call; override update_columns rather than __call__, keep weights out "
+        "of inputs and outputs, or train with meta_gradient='autodiff'.",
+    )
+
+
+def _draw(rows: int, seed: int, rule: Any) -> tf.Tensor:
+    shape = [len(_SIZES), rows, _NUM_COLUMNS]
+    return tf.random.stateless_normal(shape, [seed, 0], dtype=rule.dtype)
 
 
 def _check_state(rule: Any, state: base.State) -> None:
@@ -97,12 +148,12 @@ def _noise(variables: Sequence[tf.Variable]) -> Iterator[None]:
 
 
 def _run(rule: Any, inputs: tf.Tensor, state: base.State) -> list[tf.Tensor]:
-    """Returns the values of all steps, and the state after them."""
+    """Returns the values of each step, and the state after all."""
     values = []
-    for step in range(_NUM_STEPS):
+    for step in range(len(_SIZES)):
         value, state = rule.update_columns(inputs[step], state)
         values.append(value)
-    return [tf.stack(values), *tf.nest.flatten(state)]
+    return [*values, *tf.nest.flatten(state)]
 
 
 def _keep(nest: Any) -> Any:
@@ -116,8 +167,8 @@ def _differentiate(
     rule: Any, inputs: tf.Tensor, state: base.State, cotangents: tf.Tensor
 ) -> list[tf.Tensor]:
     with tf.GradientTape() as tape:
-        values, *_ = _run(rule, inputs, state)
-        total = tf.reduce_sum(values * cotangents)
+        values = _run(rule, inputs, state)[: len(_SIZES)]
+        total = tf.reduce_sum(tf.stack(values) * cotangents)
     return tape.gradient(
         total,
         rule.trainable_variables,
@@ -137,18 +188,21 @@ def _compare(
     """
     # For example 3e-4 in float32.
     tolerance = _epsilon(expected[0].dtype) ** 0.5 if expected else 0.0
-    pairs = [
-        (tf.cast(a, tf.float64), tf.cast(b, tf.float64))
-        for a, b in zip(expected, actual, strict=True)
-    ]
-    sizes = [float(tf.reduce_max(tf.abs(a))) for a, _ in pairs]
-    for (a, b), size in zip(pairs, sizes, strict=True):
-        off = float(tf.reduce_max(tf.abs(a - b)))
+    sizes = [_largest(tensor) for tensor in expected]
+    found = []
+    for a, b, size in zip(expected, actual, sizes, strict=True):
+        off = _largest(tf.cast(a, tf.float64) - tf.cast(b, tf.float64))
         # A tensor may be small because larger numbers cancel in it.
-        if not off <= tolerance * (size + tolerance * max(sizes)):
-            raise ValueError(
-                message.format(off=f"{off:.3g}", size=f"{size:.3g}")
-            )
+        limit = tolerance * (size + tolerance * max(sizes))
+        if not off <= limit:  # Or NaN.
+            found.append((off / max(limit, 1e-300), off, size))
+    if found:
+        _, off, size = max(found)
+        raise ValueError(message.format(off=f"{off:.3g}", size=f"{size:.3g}"))
+
+
+def _largest(tensor: tf.Tensor) -> float:
+    return float(tf.reduce_max(tf.abs(tf.cast(tensor, tf.float64))))
 
 
 def _epsilon(dtype: tf.DType) -> float:

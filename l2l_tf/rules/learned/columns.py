@@ -67,6 +67,12 @@ class ColumnwiseRule(base.UpdateRule):
         self.inputs = inputs or inputs_lib.Gradient()
         self.outputs = outputs or outputs_lib.Raw()
 
+    @property
+    def is_separable(self) -> bool:
+        """Whether `update_columns` on any of the columns makes their step."""
+        couples = self.inputs.is_recorded or self.outputs.is_recorded
+        return self.independent_columns and not couples
+
     @abc.abstractmethod
     def initial_columns(self, num_columns: int | tf.Tensor) -> base.State:
         """Returns the state of a number of columns before the first step.
@@ -183,6 +189,7 @@ class ColumnwiseRule(base.UpdateRule):
         del params
         if self.independent_columns:
             claims.check_columns(self)
+        claims.check_replay(self)
 
     def example_params(self) -> list[tf.Tensor]:
         """See base class."""

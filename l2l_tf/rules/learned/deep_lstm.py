@@ -11,11 +11,16 @@ from l2l_tf.core import randomness
 from l2l_tf.rules.learned import deep_lstm_gradient
 from l2l_tf.rules.learned import lstm
 
+try:
+    from sonnet import Module
+except ImportError:  # A trained rule is of use where Sonnet is missing.
+    from tensorflow import Module
+
 Initializer = str | float
 """`"default"`, `"zeros"`, or the standard deviation of a Gaussian."""
 
 
-class DeepLSTM(tf.Module):
+class DeepLSTM(Module):
     """A stack of LSTM layers and a linear layer, applied to every column.
 
     With no layers it is the linear layer alone.

@@ -76,3 +76,9 @@ def test_configurations_rebuild_arrangements(name):
     again = type(arrangement)(**arrangement.config())
     assert again.config() == arrangement.config()
     assert again.rows == arrangement.rows
+
+
+@pytest.mark.parametrize("name", _ARRANGEMENTS)
+def test_an_example_fits_and_makes_a_few_columns(name):
+    arrangement, _ = _ARRANGEMENTS[name]
+    assert 1 < arrangement.num_columns(arrangement.example_shape()) < 20

@@ -11,6 +11,7 @@ from l2l_tf.rules import registry
 from l2l_tf.rules import routed
 from l2l_tf.rules.learned import columns
 from l2l_tf.rules.learned import deep_lstm_rules as learned
+from l2l_tf.rules.learned import outputs
 
 _OPTIONS = {"layers": [3, 2], "initializer": 0.5}
 _PARAMS = [tf.zeros([3, 2]), tf.zeros([])]
@@ -77,6 +78,16 @@ class _KnowsItsPlace(learned.CoordinatewiseDeepLSTM):
         return updates * tf.range(1.0, updates.shape[1] + 1.0), state
 
 
+class _Clips(learned.CoordinatewiseDeepLSTM):
+    """Couples columns where they are large only."""
+
+    independent_columns = True
+
+    def update_columns(self, gradients, state):
+        gradients = tf.clip_by_norm(gradients, 50.0)
+        return super().update_columns(gradients, state)
+
+
 class _AveragingCells(tf.Module):
     """In the place of a network: one of the cells is that of all columns."""
 
@@ -105,6 +116,7 @@ _WRONG = {
     "mixes state": lambda: _MixesState(**_OPTIONS),
     "mixes later": lambda: _MixesLater(**_OPTIONS),
     "knows its place": lambda: _KnowsItsPlace(**_OPTIONS),
+    "clips": lambda: _Clips(**_OPTIONS),
     "averaging cells": _with_averaging_cells,
 }
 
@@ -198,3 +210,43 @@ def test_rules_that_claim_nothing_pass():
     rule = _with_averaging_cells()
     rule.independent_columns = False
     rule.check_claims(_PARAMS)
+
+
+class _MinusMeanOfAll:
+    def __call__(self, gradients, state):
+        updates, state = super().__call__(gradients, state)
+        mean = tf.add_n([tf.reduce_mean(update) for update in updates])
+        return [update - mean for update in updates], state
+
+
+class _Mixed(_MinusMeanOfAll, learned.CoordinatewiseDeepLSTM):
+    pass
+
+
+class _MixesAfterwards(learned.CoordinatewiseDeepLSTM):
+    def _updates(self, values, like):
+        updates = super()._updates(values, like)
+        return [update * tf.reduce_max(update) for update in updates]
+
+
+class _WeightedOutputs(outputs.Outputs, tf.Module):
+    is_recorded = True
+
+    def __init__(self):
+        super().__init__()
+        self.factor = tf.Variable(2.0)
+
+    def __call__(self, values):
+        return [self.factor * value for value in values]
+
+
+class _Weighted(learned.CoordinatewiseDeepLSTM):
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.outputs = _WeightedOutputs()
+
+
+@pytest.mark.parametrize("rule", [_Mixed, _MixesAfterwards, _Weighted])
+def test_replay_that_is_not_that_of_the_call_is_refused(rule):
+    with pytest.raises(ValueError, match=r"off by [0-9.e-]+ where"):
+        rule(**_OPTIONS).check_claims(_PARAMS)

@@ -85,6 +85,16 @@ def test_inputs_and_outputs_stand_before_and_behind_the_columns():
         assert update.shape == gradient.shape
 
 
+def test_columns_are_separable_where_nothing_couples_them():
+    def rule(kind=_Independent, **options):
+        return kind(arrangements.Coordinates(), "float32", **options)
+
+    assert rule().is_separable
+    assert not rule(_Echo).is_separable
+    assert not rule(inputs=inputs.RMS()).is_separable
+    assert not rule(outputs=outputs.RMS()).is_separable
+
+
 def test_only_what_couples_columns_is_recorded():
     def rule(**options):
         made = _Independent(arrangements.Coordinates(), "float32", **options)
