@@ -1,10 +1,10 @@
 """Which of two optimizers trains a model better?  Judged from losses alone.
 
 Both run from the same start, in turns: so many steps by one, then by the
-other, each with parameters and state of its own. The one that does better
-keeps the model. What the other took is the price: 20 or 40 steps, if it is
-clear by then which is better; more only where losses fall so slowly that a
-longer look costs little.
+other, each with parameters and state of its own. The one whose loss will be
+lower, if both go on as they did, keeps the model. What the other took is the
+price: 20 or 40 steps, if it is clear by then which is better; more only where
+losses fall so slowly that a longer look costs little.
 
 Comparing both from the point that one of them reached would not be fair: an
 optimizer of small steps always lowers a loss a little where one of large
@@ -40,14 +40,14 @@ class Settings(NamedTuple):
     """
 
     steps: int = 40
-    obvious: float = 2.0
+    obvious: float = 3.0
     clear: float = 0.15
     run_length: int = 1000
     price: float = 0.03
     smoothing: float = 0.9
     trusted: int = 200
     tolerance: float = 1.0
-    patience: int = 10
+    patience: int = 20
 
 
 class Record(NamedTuple):
@@ -192,11 +192,16 @@ def _compare(record, is_lost, settings) -> tuple[Record, Verdict]:
     is_both = is_due & ~is_learned
     learned, fallback = levels(record, settings)
     lower, higher = tf.minimum(learned, fallback), tf.maximum(learned, fallback)
-    wins = learned <= fallback
-    past = tf.where(wins, record.learned_past, record.fallback_past)
+    ahead = _after_as_many(learned, record.learned_past) <= _after_as_many(
+        fallback, record.fallback_past
+    )
+    wins = ahead | ~tf.math.is_finite(fallback)
+    past = tf.where(
+        learned <= fallback, record.learned_past, record.fallback_past
+    )
     size = tf.abs(lower)
-    # What the winner's loss gained while its steps doubled. Steps that it is
-    # late cost it a part of that, when the run ends.
+    # What the lower loss gained while its run's steps doubled. Steps that a
+    # run is late cost a part of that, when it ends.
     gain = tf.math.divide_no_nan(tf.nn.relu(past - lower), size)
     is_early = record.goal < settings.steps
     margin = tf.where(is_early, settings.obvious, settings.clear)
@@ -217,6 +222,16 @@ def _compare(record, is_lost, settings) -> tuple[Record, Verdict]:
         goal=tf.where(is_over, float(settings.trusted), goal),
         limit=tf.where(ends, fallback, record.limit),
     ), Verdict(~is_lost, changes, tf.constant(False))
+
+
+def _after_as_many(now: tf.Tensor, past: tf.Tensor) -> tf.Tensor:
+    """Returns the level after as many steps again.
+
+    A loss that fell by a factor falls by it once more; one that rose rises by
+    as much.
+    """
+    size = tf.maximum(tf.abs(now), tf.abs(past))
+    return now - (past - now) * tf.math.divide_no_nan(tf.abs(now), size)
 
 
 def _follow(record, is_lost, settings) -> tuple[Record, Verdict]:

@@ -52,7 +52,7 @@ def test_turns_double_until_a_difference_is_clear():
         (0.1, [("L", 20), ("F", 20), ("L", 260)]),
         (0.8, [("L", 20), ("F", 20), ("L", 20), ("F", 20), ("L", 220)]),
         (1.2, [("L", 20), ("F", 20), ("L", 20), ("F", 240)]),
-        (4.0, [("L", 20), ("F", 280)]),
+        (5.0, [("L", 20), ("F", 280)]),
     ],
 )
 def test_lower_loss_wins_at_once_where_it_is_obvious(level, turns):
@@ -61,6 +61,13 @@ def test_lower_loss_wins_at_once_where_it_is_obvious(level, turns):
 
 def test_losses_that_fall_fast_are_not_compared_for_long():
     turns, _, _ = _run(lambda t: 0.95**t, lambda t: 1.01 * 0.95**t, 200)
+    assert turns == [("L", 20), ("F", 20), ("L", 20), ("F", 20), ("L", 120)]
+
+
+def test_run_that_falls_faster_wins_if_it_gets_ahead_soon():
+    turns, _, _ = _run(
+        lambda t: min(1.0, 0.25 * (40 / (t + 1)) ** 3), lambda t: 0.3, 200
+    )
     assert turns == [("L", 20), ("F", 20), ("L", 20), ("F", 20), ("L", 120)]
 
 
