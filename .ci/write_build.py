@@ -140,8 +140,12 @@ def room_rule(
     """Formats the rule that holds a whole room, which other rooms depend on."""
     label = room_label(package)
     data = sorted(
-        path.relative_to(root / package).as_posix()
-        for path in (root / package).rglob(ROOM_DATA)
+        (
+            path.relative_to(root / package).as_posix()
+            for path in (root / package).rglob(ROOM_DATA)
+        ),
+        # As buildifier does: a name without its suffix comes first.
+        key=lambda text: text.split("."),
     )
     importers = {
         f"{rooms.PACKAGE}/{room}" for room in rooms.importers(label.name)
