@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import sys
 
 import pytest
 
@@ -24,6 +25,19 @@ def pytest_collection_modifyitems(items):
     """Starts with the slow files: at the end, no core waits for one of them."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture(autouse=True)
+def no_caching_device():
+    """Undoes what TensorFlow's `map_fn` leaves behind when its body raises.
+
+    It sets a device for all that follows in the process, with which no
+    strategy's scope can be entered.
+    """
+    yield
+    if "tensorflow" in sys.modules:
+        scope = sys.modules["tensorflow"].compat.v1.get_variable_scope()
+        scope._caching_device = None
 
 
 @pytest.fixture(scope="session")

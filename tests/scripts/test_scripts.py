@@ -240,29 +240,27 @@ def test_train_says_at_once_that_data_are_missing(tmp_path):
 
 
 @pytest.mark.parametrize("place", ["file", "file/below", "/proc/results"])
-def test_reproduce_refuses_folders_that_cannot_be_written(
-    run_script, place, tmp_path
-):
+def test_reproduce_refuses_folders_that_cannot_be_written(place, tmp_path):
     (tmp_path / "file").touch()
     folder = tmp_path / place
-    done = run_script(
+    done = _run(
         "reproduce", "--figure=quadratic", "--quick", f"--output_dir={folder}"
     )
     _assert_refused(done, "--output_dir", str(folder), "cannot be written")
     assert done.stdout == ""
 
 
-def test_reproduce_refuses_to_draw_what_was_never_run(run_script, tmp_path):
+def test_reproduce_refuses_to_draw_what_was_never_run(tmp_path):
     folder = tmp_path / "results"
-    done = run_script(
+    done = _run(
         "reproduce", "--figure=mnist", "--redraw", f"--output_dir={folder}"
     )
     _assert_refused(done, "mnist.json")
 
 
 @pytest.mark.parametrize("flag", ["--quick", "--seed=1", "--redraw"])
-def test_reproduce_records_full_runs_only(run_script, flag):
-    done = run_script("reproduce", "--figure=mnist", "--record", flag)
+def test_reproduce_records_full_runs_only(flag):
+    done = _run("reproduce", "--figure=mnist", "--record", flag)
     _assert_refused(done, "--record", "seed 0")
 
 

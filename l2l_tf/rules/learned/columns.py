@@ -291,13 +291,13 @@ class ColumnwiseRule(base.UpdateRule):
         return tf.concat([tf.cast(part, self.dtype) for part in parts], axis=2)
 
     def _num_columns(self, tensor: tf.Tensor) -> int | tf.Tensor:
-        if tensor.shape.is_fully_defined():
-            return self.arrangement.num_columns(tensor.shape)
-        self.arrangement.check_shape(tensor.shape)
+        shape = tf.TensorShape(tensor.shape)
+        if shape.is_fully_defined():
+            return self.arrangement.num_columns(shape)
+        self.arrangement.check_shape(shape)
         return tf.size(tensor) // self.arrangement.rows
 
 
 def _shape(tensor: tf.Tensor) -> Sequence[int] | tf.Tensor:
-    if tensor.shape.is_fully_defined():
-        return tensor.shape
-    return tf.shape(tensor)
+    shape = tf.TensorShape(tensor.shape)
+    return shape if shape.is_fully_defined() else tf.shape(tensor)
