@@ -1,8 +1,8 @@
-"""Times meta-training and evaluation, per epoch of 100 steps.
+"""Times meta-training and evaluation, per run of 100 steps.
 
   python benchmarks/meta_training.py --problems=quadratic,mnist
 
-An epoch is 5 unrolls of 20 steps with their meta-gradients. All variants
+A run is 5 unrolls of 20 steps with their meta-gradients. All variants
 alternate in one process. Prints tables, and JSON with the machine and
 versions. `mnist-1m` is the MLP with 1,257 hidden units (999,325 parameters),
 on which autodiff would take some 30 GiB (meta_memory.py) and is left out.
@@ -21,7 +21,7 @@ flags.DEFINE_list(
     ["quadratic", "digits"],
     "Of quadratic, digits, mnist and mnist-1m.",
 )
-flags.DEFINE_integer("repetitions", 7, "Timed runs of each variant.")
+flags.DEFINE_integer("repetitions", 7, "Timed repetitions of each variant.")
 
 _NUM_STEPS = 100
 _UNROLL_LENGTH = 20
@@ -45,14 +45,14 @@ def main(argv: list[str]) -> None:
         repetitions = 2 if name in _OPTIONS else FLAGS.repetitions
         results = _measure.alternate(variants, repetitions)
         _measure.print_table(
-            f"{name}: seconds per epoch of meta-training", results, reference
+            f"{name}: seconds per run of meta-training", results, reference
         )
         everything[name] = {"meta_training": results}
         if name not in _OPTIONS:
             variants = _evaluation(problem, rule)
             results = _measure.alternate(variants, repetitions)
             _measure.print_table(
-                f"{name}: seconds per run of {_NUM_STEPS} steps",
+                f"{name}: seconds per run of evaluation",
                 results,
                 next(iter(variants)),
             )
@@ -61,7 +61,7 @@ def main(argv: list[str]) -> None:
 
 
 def _meta_training(problem, rule, large: bool):
-    """Returns functions of a run's index, each one epoch."""
+    """Returns functions of a run's index, each one run."""
     import tensorflow as tf
 
     from l2l_tf.core import randomness
@@ -73,28 +73,28 @@ def _meta_training(problem, rule, large: bool):
     weights = meta_loss.step_weights("constant", _UNROLL_LENGTH)
     num_lanes = settings.Settings().resolved().num_lanes
 
-    def epoch(rule, name, **options):
+    def variant(rule, name, **options):
         estimator = registry.ESTIMATORS.build(
             name, rule, problem, weights, **options
         )
         start = tf.function(lambda seed: unroll.start(rule, problem, seed))
         step = tf.function(lambda run: estimator(run, ()))
 
-        def run_epoch(index):
+        def make_run(index):
             run = start(randomness.run_seed(0, "train", index))
             for _ in range(_NUM_STEPS // _UNROLL_LENGTH):
                 result = step(run)
                 run = result.run
             return [gradient.numpy() for gradient in result.gradients]
 
-        return run_epoch
+        return make_run
 
     variants = {}
     if not large:
-        variants["autodiff"] = epoch(rule, "autodiff")
-        variants["autodiff, snt.LSTM"] = epoch(_sonnet_rule(), "autodiff")
+        variants["autodiff"] = variant(rule, "autodiff")
+        variants["autodiff, snt.LSTM"] = variant(_sonnet_rule(), "autodiff")
     for fraction in (1.0, 0.25, 0.1):
-        variants[f"replay, fraction {fraction:g}"] = epoch(
+        variants[f"replay, fraction {fraction:g}"] = variant(
             rule, "replay", coordinate_fraction=fraction, num_lanes=num_lanes
         )
     return variants

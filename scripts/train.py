@@ -2,8 +2,8 @@
 
   python scripts/train.py --problem=quadratic --save_path=runs/quadratic
 
-An epoch is one run of `num_steps` updates of the optimizee. A run that was
-stopped, or killed, continues with --resume and ends as if it had not been.
+A run is `num_steps` updates of the optimizee. A training that was stopped, or
+killed, continues with --resume and ends as if it had not been.
 """
 
 from __future__ import annotations

@@ -190,7 +190,7 @@ def continued(saved: Config, asked: Config) -> Config:
     if saved.settings.num_lanes is None:
         may_change.add("settings.num_lanes")
     if saved.settings.learning_rate_schedule == "cosine":
-        # The rate would jump: the schedule ends with the last epoch.
+        # The rate would jump: the schedule ends with the last run.
         may_change.remove("settings.num_epochs")
     old, new = (_flatten(config.to_json()) for config in (saved, asked))
     changed = [

@@ -105,7 +105,7 @@ class Experiment:
         A checkpoint follows each validation, and at least every minute.
 
         Args:
-            reporters: Are told of every epoch, and closed at the end.
+            reporters: Are told of every run, and closed at the end.
         """
         config_lib.write_config(self.path, self.config)
         manager = tf.train.CheckpointManager(
@@ -118,10 +118,10 @@ class Experiment:
             for report in self.trainer.train():
                 age = time.monotonic() - saved
                 if report.validation is not None or age > _CHECKPOINT_SECONDS:
-                    manager.save(report.epoch)
+                    manager.save(report.run)
                     saved = time.monotonic()
                 for reporter in reporters:
-                    reporter.epoch(report)
+                    reporter.after_run(report)
         finally:
             for reporter in reporters:
                 reporter.close()
@@ -158,8 +158,8 @@ class Experiment:
             "training": {
                 **dataclasses.asdict(settings),
                 "initial_optimizer": self.config.initial_optimizer,
-                "epochs_done": int(progress.epoch),
-                "best_epoch": int(progress.best_epoch),
+                "epochs_done": int(progress.runs_done),
+                "best_epoch": int(progress.best_run),
                 "skipped_updates": int(self.trainer.meta_optimizer.skipped),
             },
             "validation": {
@@ -371,20 +371,22 @@ def run(
 def _train(experiment: Experiment, log_dir: str | os.PathLike | None) -> None:
     progress = experiment.trainer.progress
     if experiment.restore():
-        print(f"Resumed after epoch {int(progress.epoch)}.")
+        print(f"Resumed after run {int(progress.runs_done)}.")
     settings = experiment.config.settings
     experiment.train(
         [
             reporting.ConsoleReporter(
-                settings.num_epochs, settings.log_period, int(progress.epoch)
+                settings.num_epochs,
+                settings.log_period,
+                int(progress.runs_done),
             ),
             reporting.TensorBoardReporter(log_dir or experiment.path / "logs"),
         ]
     )
     print(
-        f"Trained {int(progress.epoch)} epochs; best validation loss "
-        f"{float(progress.best_loss):.4g} after epoch "
-        f"{int(progress.best_epoch)}."
+        f"Trained {int(progress.runs_done)} runs; best validation loss "
+        f"{float(progress.best_loss):.4g} after run "
+        f"{int(progress.best_run)}."
     )
 
 

@@ -31,14 +31,14 @@ class Trial:
         index: Its number.
         learning_rate: Adam's learning rate on phi.
         loss: The best validation loss; infinite if there was none.
-        epoch: The epoch of that loss.
+        run: The run after which it was found.
         optimizer: The exported optimizer; None if there is none.
     """
 
     index: int
     learning_rate: float
     loss: float
-    epoch: int
+    run: int
     optimizer: str | None
 
 
@@ -102,6 +102,8 @@ def search(
             )
             files.write_json(file, dataclasses.asdict(trial))
         values = json.loads(file.read_text())
+        if "epoch" in values:  # what runs were called in earlier files
+            values["run"] = values.pop("epoch")
         if values["loss"] is None:
             values["loss"] = math.inf  # for which JSON has no number
         yield Trial(**values)
@@ -109,11 +111,11 @@ def search(
 
 def table(trials: Sequence[Trial]) -> str:
     """Returns the trials as a table, the best first."""
-    lines = [f"{'trial':>5} {'rate':>9} {'loss':>9} {'epoch':>6}"]
+    lines = [f"{'trial':>5} {'rate':>9} {'loss':>9} {'run':>6}"]
     for trial in sorted(trials, key=lambda trial: trial.loss):
         lines.append(
             f"{trial.index:>5} {trial.learning_rate:>9.3g} "
-            f"{trial.loss:>9.4g} {trial.epoch:>6}"
+            f"{trial.loss:>9.4g} {trial.run:>6}"
         )
     return "\n".join(lines)
 
@@ -131,7 +133,7 @@ def _run(index: int, experiment: experiment_lib.Experiment) -> Trial:
         experiment.config.settings.learning_rate,
         # What failed has no optimizer, however good it was before.
         math.inf if optimizer is None else float(progress.best_loss),
-        int(progress.best_epoch),
+        int(progress.best_run),
         optimizer,
     )
 

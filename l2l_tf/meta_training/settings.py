@@ -119,14 +119,14 @@ def _optional(convert: Convert) -> Convert:
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """How to meta-train. An epoch is one run of `num_steps` updates.
+    """How to meta-train. A run is `num_steps` updates of an optimizee.
 
     Each field's metadata holds its help text (`help`).
     """
 
-    num_epochs: int = _setting(10_000, "Number of epochs.", _integer)
+    num_epochs: int = _setting(10_000, "Number of runs.", _integer)
     num_steps: int = _setting(
-        100, "Updates of the optimizee per epoch.", _integer
+        100, "Updates of the optimizee per run.", _integer
     )
     unroll_length: int = _setting(
         20, "Updates per unroll; divides num_steps.", _integer
@@ -138,7 +138,7 @@ class Settings:
     )
     learning_rate_schedule: str = _setting(
         "constant",
-        "constant, or cosine: decay to zero at the last epoch.",
+        "constant, or cosine: decay to zero at the last run.",
         _schedule,
     )
     gradient_clip_norm: float | None = _setting(
@@ -207,10 +207,10 @@ class Settings:
         _step_weights,
     )
     evaluation_period: int = _setting(
-        1_000, "Epochs between two validations.", _integer
+        1_000, "Runs between two validations.", _integer
     )
     evaluation_epochs: int = _setting(20, "Runs per validation.", _integer)
-    log_period: int = _setting(100, "Epochs between two log lines.", _integer)
+    log_period: int = _setting(100, "Runs between two log lines.", _integer)
     patience: int | None = _setting(
         None,
         "Stop after this many validations without a new best. Default: never.",
@@ -263,11 +263,11 @@ class Settings:
         cores = min(os.cpu_count() or 1, _MAX_LANES)
         return dataclasses.replace(self, num_lanes=cores)
 
-    def learning_rate_at(self, epoch: int) -> float:
-        """Returns Adam's learning rate during an epoch, counted from 0."""
+    def learning_rate_at(self, run: int) -> float:
+        """Returns Adam's learning rate during a run, counted from 0."""
         if self.learning_rate_schedule == "constant":
             return self.learning_rate
-        phase = math.pi * epoch / self.num_epochs
+        phase = math.pi * run / self.num_epochs
         return self.learning_rate * 0.5 * (1.0 + math.cos(phase))
 
     def _check_estimator_options(self) -> None:

@@ -35,27 +35,37 @@ class Progress(tf.Module):
     """Where training stands: everything that phi and Adam do not hold."""
 
     def __init__(self, phi: list[tf.Variable]):
-        """Starts at epoch 0 with no best yet."""
+        """Starts at run 0 with no best yet."""
         super().__init__()
 
         def variable(value, dtype):
             return tf.Variable(value, trainable=False, dtype=dtype)
 
-        self.epoch = variable(0, tf.int64)
+        self.runs_done = variable(0, tf.int64)
         self.best_loss = variable(math.inf, tf.float64)
-        self.best_epoch = variable(0, tf.int64)
+        self.best_run = variable(0, tf.int64)
         self.evaluations_since_best = variable(0, tf.int64)
         self.best_phi = [variable(v, v.dtype) for v in phi]
+
+    def checkpointable(self) -> dict[str, Any]:
+        """Returns what a checkpoint holds, by the names it has there."""
+        return {
+            "epoch": self.runs_done,
+            "best_loss": self.best_loss,
+            "best_epoch": self.best_run,
+            "evaluations_since_best": self.evaluations_since_best,
+            "best_phi": self.best_phi,
+        }
 
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """What happened in one epoch.
+    """What happened in one run: `num_steps` updates of each optimizee.
 
     Attributes:
-        epoch: Epochs done.
+        run: Runs done.
         meta_loss: Weighted mean of the run's losses, sum w_t f / sum w_t.
-        gradient_norm: Mean norm of the epoch's meta-gradients.
+        gradient_norm: Mean norm of the run's meta-gradients.
         learning_rate: Adam's learning rate.
         skipped: Updates skipped so far, in all.
         validation: Validation's learning curves, where there was one: shape
@@ -65,7 +75,7 @@ class Report:
         is_best: Whether this is the best phi so far.
     """
 
-    epoch: int
+    run: int
     meta_loss: float
     gradient_norm: float
     learning_rate: float
@@ -94,8 +104,8 @@ class MetaTrainer:
     A meta-step has three parts: an estimate of the meta-gradient for each
     optimizee, which is pure; their mean; and a guarded step of Adam.
 
-    Every draw depends on the seed and the epoch's number alone, and all that
-    changes is in variables (`checkpointable`), so that a run that is
+    Every draw depends on the seed and the run's number alone, and all that
+    changes is in variables (`checkpointable`), so that a training that is
     restored continues exactly as if it had never stopped.
 
     Source: Andrychowicz et al. 2016, sections 2 and 3.
@@ -143,37 +153,37 @@ class MetaTrainer:
         self._start = tf.function(self._start_run)
         self._estimate = tf.function(self._estimator.__call__)
         self._meta_step = tf.function(self._take_meta_step)
-        self._epoch = tf.function(self._run_epoch)
+        self._make_run = tf.function(self._take_meta_steps)
 
     def checkpointable(self) -> dict[str, Any]:
         """Returns all that a checkpoint has to hold, by name."""
         return {
             "phi": self._phi,
             "meta_optimizer": self.meta_optimizer,
-            "progress": self.progress,
+            "progress": self.progress.checkpointable(),
         }
 
     @property
     def is_finished(self) -> bool:
-        """Whether all epochs are done or patience has run out."""
+        """Whether all runs are done or patience has run out."""
         patience = self.settings.patience
-        return int(self.progress.epoch) >= self.settings.num_epochs or (
+        return int(self.progress.runs_done) >= self.settings.num_epochs or (
             patience is not None
             and int(self.progress.evaluations_since_best) >= patience
         )
 
     def train(self) -> Iterator[Report]:
-        """Trains until finished, epoch by epoch.
+        """Trains until finished, run by run.
 
         Yields:
-            A report after each epoch, with all variables up to date.
+            A report after each run, with all variables up to date.
 
         Raises:
             MetaTrainingError: If too many updates in a row were skipped.
             CompilationError: If XLA cannot compile the problem.
         """
         while not self.is_finished:
-            yield self._train_epoch()
+            yield self._train_run()
 
     def restore_best(self) -> None:
         """Sets phi to the best values found by validation.
@@ -192,35 +202,34 @@ class MetaTrainer:
         ):
             variable.assign(best)
 
-    def _train_epoch(self) -> Report:
+    def _train_run(self) -> Report:
         settings = self.settings
-        epoch = int(self.progress.epoch)
-        rate = tf.constant(settings.learning_rate_at(epoch), tf.float32)
+        index = int(self.progress.runs_done)
+        rate = tf.constant(settings.learning_rate_at(index), tf.float32)
         seeds = [
             randomness.run_seed(
-                settings.seed, "train", epoch * settings.num_optimizees + index
+                settings.seed, "train", index * settings.num_optimizees + i
             )
-            for index in range(settings.num_optimizees)
+            for i in range(settings.num_optimizees)
         ]
         with compilation.explained(settings.jit_compile):
-            losses, norms = self._epoch(seeds, rate)
+            losses, norms = self._make_run(seeds, rate)
         self._check_skips()
-        epoch += 1
+        done = index + 1
         report = Report(
-            epoch=epoch,
+            run=done,
             meta_loss=float(np.mean(losses) / np.sum(self._step_weights)),
             gradient_norm=float(np.mean(norms)),
             learning_rate=float(rate),
             skipped=int(self.meta_optimizer.skipped),
         )
-        if epoch % settings.evaluation_period == 0 or (
-            epoch == settings.num_epochs
-        ):
+        is_last = done == settings.num_epochs
+        if done % settings.evaluation_period == 0 or is_last:
             report = self._validate(report)
-        self.progress.epoch.assign(epoch)
+        self.progress.runs_done.assign(done)
         return report
 
-    def _run_epoch(
+    def _take_meta_steps(
         self, seeds: list[tf.Tensor], rate: tf.Tensor
     ) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
         started = [self._start(seed) for seed in seeds]
@@ -262,7 +271,7 @@ class MetaTrainer:
             lambda rate: self.rule,
             self.problem.with_split("validation"),
             settings.num_steps,
-            # Not where only validation would ask XLA, after many epochs.
+            # Not where only validation would ask XLA, after many runs.
             settings.estimator_options.get("jit_compile", False),
         )
 
@@ -275,7 +284,7 @@ class MetaTrainer:
         is_best = loss < float(progress.best_loss)
         if is_best:
             progress.best_loss.assign(loss)
-            progress.best_epoch.assign(report.epoch)
+            progress.best_run.assign(report.run)
             progress.evaluations_since_best.assign(0)
             for best, variable in zip(
                 progress.best_phi, self._phi, strict=True

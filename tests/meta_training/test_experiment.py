@@ -73,13 +73,13 @@ def _train_command(folder, *flags):
     ]
 
 
-def _run_and_kill(command, after_epoch):
-    """Kills the process as soon as it reports an epoch; no chance to tidy."""
+def _run_and_kill(command, after_run):
+    """Kills the process as soon as it reports a run; no chance to tidy."""
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True
     ) as process:
         for line in process.stdout:
-            if line.startswith(f"epoch {after_epoch}/"):
+            if line.startswith(f"run {after_run}/"):
                 os.kill(process.pid, signal.SIGKILL)
                 break
         process.stdout.read()
@@ -89,14 +89,14 @@ def _run_and_kill(command, after_epoch):
 def test_killed_process_resumes_to_bit_identical_weights(tmp_path):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     subprocess.run(_train_command(whole), check=True, capture_output=True)
-    _run_and_kill(_train_command(broken), after_epoch=2)
-    _run_and_kill(_train_command(broken, "--resume"), after_epoch=11)
+    _run_and_kill(_train_command(broken), after_run=2)
+    _run_and_kill(_train_command(broken, "--resume"), after_run=11)
     # Flags that are not given keep their values.
     resume = [*_train_command(broken)[:2], f"--save_path={broken}", "--resume"]
     done = subprocess.run(
         [*resume, "--test_epochs=0"], check=True, capture_output=True, text=True
     )
-    assert "Resumed after epoch 9" in done.stdout
+    assert "Resumed after run 9" in done.stdout
     expected, resumed = _checkpoint(whole), _checkpoint(broken)
     assert len(expected) > 20 and expected.keys() == resumed.keys()
     for name, value in expected.items():
@@ -283,7 +283,7 @@ def test_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, capsys):
     _damage(folder / "ckpt-4.index")
     (folder / "checkpoint").write_text("nonsense")
     _meta_train(tmp_path / "broken", num_epochs=6, resume=True)
-    assert "Resumed after epoch 3" in capsys.readouterr().out
+    assert "Resumed after run 3" in capsys.readouterr().out
     whole, broken = (_checkpoint(tmp_path / n) for n in ("whole", "broken"))
     for name, value in whole.items():
         np.testing.assert_array_equal(value, broken[name], err_msg=name)

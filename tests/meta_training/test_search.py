@@ -68,7 +68,7 @@ def test_each_trial_is_an_experiment_at_its_rate(tmp_path):
         config = experiment_config.read_config(folder)
         assert config.settings.learning_rate == trial.learning_rate
         assert trial.optimizer == str(folder / "optimizer")
-        assert math.isfinite(trial.loss) and trial.epoch in (1, 2)
+        assert math.isfinite(trial.loss) and trial.run in (1, 2)
     table = meta_search.table(trials).splitlines()
     losses = [float(line.split()[2]) for line in table[1:]]
     assert losses == sorted(losses) and len(losses) == 2
@@ -78,7 +78,7 @@ def test_a_search_that_was_interrupted_continues(tmp_path, monkeypatch):
     whole = _search(tmp_path / "whole", 3)
     path = tmp_path / "s"
     _search(path, 1)
-    # Stopped within its second trial, after the first epoch.
+    # Stopped within its second trial, after the first run.
     with monkeypatch.context() as patch:
         patch.setattr(
             experiment.Experiment,

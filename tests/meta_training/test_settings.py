@@ -20,7 +20,7 @@ def test_cosine_schedule_decays_to_zero():
         learning_rate=0.01,
         learning_rate_schedule="cosine",
     )
-    rates = [settings.learning_rate_at(epoch) for epoch in range(11)]
+    rates = [settings.learning_rate_at(run) for run in range(11)]
     assert rates[0] == 0.01 and rates[5] == pytest.approx(0.005)
     assert rates[10] == pytest.approx(0.0) and rates == sorted(rates)[::-1]
 

@@ -47,7 +47,7 @@ def _recipe(*others, **changes):
 
 
 def _short():
-    """The recipe with one epoch in each stage."""
+    """The recipe with one run in each stage."""
     settings = {"num_epochs": 1}
     return recipe_lib.from_json(
         {
@@ -64,8 +64,8 @@ def _train(recipe, folder, **options):
     return stages.Training(recipe, folder, **options).run()
 
 
-def _run(command, kill_in=None, after_epoch=0):
-    """Runs a command; kills it after an epoch of a stage, if one is named."""
+def _run(command, kill_in=None, after_run=0):
+    """Runs a command; kills it after a run of a stage, if one is named."""
     stage, output = None, []
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True
@@ -74,7 +74,7 @@ def _run(command, kill_in=None, after_epoch=0):
             output.append(line)
             if line.startswith("Stage"):
                 stage = line.split()[1].rstrip(":")
-            if stage == kill_in and line.startswith(f"epoch {after_epoch}/"):
+            if stage == kill_in and line.startswith(f"run {after_run}/"):
                 os.kill(process.pid, signal.SIGKILL)
                 break
         output.extend(process.stdout)
@@ -104,15 +104,15 @@ def test_killed_within_stages_a_recipe_resumes_to_the_same_bits(tmp_path):
         ]
 
     _run(command("whole"))
-    _run(command("broken"), kill_in="1-first", after_epoch=5)
+    _run(command("broken"), kill_in="1-first", after_run=5)
     resume = command("broken", "--resume")
-    output = _run(resume, kill_in="2-second", after_epoch=7)
-    assert "Resumed after epoch 4" in output
+    output = _run(resume, kill_in="2-second", after_run=7)
+    assert "Resumed after run 4" in output
     # Where the folder lies makes no difference.
     os.rename(tmp_path / "broken", tmp_path / "moved")
     output = _run(command("moved", "--resume"))
     assert "Stage 1-first is done" in output
-    assert "Resumed after epoch 6" in output
+    assert "Resumed after run 6" in output
     for folder in ("1-first/optimizer", "2-second/optimizer", "optimizer"):
         whole, broken = (
             _weights(tmp_path / run / folder) for run in ("whole", "moved")

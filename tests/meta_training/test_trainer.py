@@ -69,7 +69,7 @@ class _SometimesBroken(simple.Simple):
 
 
 @pytest.mark.parametrize("name", ["autodiff", "es", "pes"])
-def test_epoch_is_a_loop_of_estimates_and_steps_of_adam(name):
+def test_run_is_a_loop_of_estimates_and_steps_of_adam(name):
     """Against a plain loop of unrolls with Keras's Adam."""
     import keras
 
@@ -83,10 +83,10 @@ def test_epoch_is_a_loop_of_estimates_and_steps_of_adam(name):
         name, rule, PROBLEM, tf.ones([4]), **options
     )
     estimate = tf.function(estimator)
-    for epoch in range(2):
+    for index in range(2):
         runs = [
             unroll.start(
-                rule, PROBLEM, randomness.run_seed(0, "train", 2 * epoch + i)
+                rule, PROBLEM, randomness.run_seed(0, "train", 2 * index + i)
             )
             for i in range(2)
         ]
@@ -234,9 +234,9 @@ def test_validation_uses_fresh_functions_of_its_own_and_the_same_each_time():
     assert not np.any(np.isin(recorder.curves(0, 8), validations[0][:, 0]))
 
 
-def test_last_epoch_is_validated_even_between_periods():
+def test_last_run_is_validated_even_between_periods():
     reports = list(_trainer(num_epochs=3).train())
-    validated = [r.epoch for r in reports if r.validation is not None]
+    validated = [r.run for r in reports if r.validation is not None]
     assert validated == [2, 3]
 
 

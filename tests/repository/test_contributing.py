@@ -65,7 +65,7 @@ def test_command(words):
 
 
 def _with_less(words):
-    """Returns a command's script and flags, with fewer epochs and steps."""
+    """Returns a command's script and flags, with fewer runs and steps."""
     name = re.fullmatch(r"scripts/(\w+)\.py", words[1])[1]
     flags = [f"--{flag}={value}" for flag, value in LESS[name].items()]
     return [name, *words[2:], *flags]

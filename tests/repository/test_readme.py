@@ -16,7 +16,7 @@ COMMANDS = markdown.python_commands(README)
 @pytest.mark.slow
 @pytest.mark.parametrize("index", range(len(PROGRAMS)))
 def test_program_runs(index, tmp_path):
-    # The same program, with fewer epochs of meta-training.
+    # The same program, with fewer runs of meta-training.
     program = re.sub(r"num_epochs=\d+", "num_epochs=4", PROGRAMS[index])
     program = re.sub(r"evaluation_period=\d+", "evaluation_period=2", program)
     done = subprocess.run(

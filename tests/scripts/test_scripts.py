@@ -66,7 +66,7 @@ def trained(tmp_path_factory):
         "--test_epochs=0",
     )
     assert done.returncode == 0, done.stderr
-    assert "epoch 3/3" in done.stdout and str(folder) in done.stdout
+    assert "run 3/3" in done.stdout and str(folder) in done.stdout
     assert done.stderr == ""
     return folder
 
@@ -374,7 +374,7 @@ def test_search_tries_rates_and_continues(tmp_path):
     assert first.returncode == 0, first.stderr
     second = _run("search", *flags, "--num_trials=2")
     assert second.returncode == 0, second.stderr
-    assert second.stdout.count("Trained 2 epochs") == 1
+    assert second.stdout.count("Trained 2 runs") == 1
     assert "Best: rate" in second.stdout
     _assert_refused(
         _run("search", *flags, "--num_trials=2", "--unroll_length=4"),
