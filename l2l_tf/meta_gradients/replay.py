@@ -1,10 +1,10 @@
 """The replay identity: dL/dphi without differentiating the optimizee twice.
 
 With the optimizee's gradients held constant, parameters enter the meta-loss
-only through theta_{t+1} = theta_t + u_t, so that
+only through theta_{t+1} = theta_t + g_t, so that
 
-    dL/du_t  =  c_t  =  sum_{s>t} w_s grad f(theta_s),
-    dL/dphi  =  d/dphi sum_t <u_t(phi; grad_0, ..., grad_t), c_t>,
+    dL/dg_t  =  c_t  =  sum_{s>t} w_s grad f(theta_s),
+    dL/dphi  =  d/dphi sum_t <g_t(phi; grad_0, ..., grad_t), c_t>,
 
 where all of grad_0, ..., grad_T were computed on the way forward. How the sum
 is differentiated is up to the rule, see `UpdateRule.replay`.

@@ -151,7 +151,7 @@ class UpdateRule(tf.Module, abc.ABC):
         cotangents: Sequence[tf.Tensor],
         options: ReplayOptions,
     ) -> list[tf.Tensor]:
-        """Differentiates `sum_t <u_t, c_t>` with respect to the weights.
+        """Differentiates `sum_t <g_t, c_t>` with respect to the weights.
 
         Args:
             gradients: For each parameter, what the rule was given at each
@@ -280,7 +280,7 @@ def replay_steps(
     state: State,
     cotangents: Sequence[tf.Tensor],
 ) -> list[tf.Tensor]:
-    """Differentiates `sum_t <u_t, c_t>` over recorded gradients.
+    """Differentiates `sum_t <g_t, c_t>` over recorded gradients.
 
     Args:
         step: An update rule: `updates, state = step(gradients, state)`.

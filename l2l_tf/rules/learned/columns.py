@@ -19,9 +19,9 @@ from l2l_tf.rules.learned import outputs as outputs_lib
 class ColumnwiseRule(base.UpdateRule):
     """A rule that runs on the columns of a matrix.
 
-        x_t = inputs(g_0, ..., g_t)            without weights
+        x_t = inputs(grad_0, ..., grad_t)      without weights
         v_t, h_{t+1} = update_columns(x_t, h_t)
-        u_t = outputs(v_t)                     without weights or state
+        g_t = outputs(v_t)                     without weights or state
 
     Where columns are independent, it is replayed in blocks of columns or on a
     sample of them; else on all coordinates together. Inputs and outputs may

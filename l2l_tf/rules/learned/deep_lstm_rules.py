@@ -22,8 +22,9 @@ from l2l_tf.rules.learned import preprocessing as preprocessing_lib
 class DeepLSTMRule(columns.ColumnwiseRule):
     """A deep LSTM whose weights are shared by all columns.
 
-        v_t, h_{t+1} = scale * LSTM(preprocess(inputs(g_0, ..., g_t)), h_t)
-        u_t = outputs(v_t)
+        x_t = preprocess(inputs(grad_0, ..., grad_t))
+        v_t, h_{t+1} = scale * LSTM(x_t, h_t)
+        g_t = outputs(v_t)
 
     Source: Andrychowicz et al. 2016, section 2.1.
     """
