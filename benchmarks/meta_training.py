@@ -70,12 +70,12 @@ def _meta_training(problem, rule, large: bool):
     from l2l_tf.meta_gradients import unroll
     from l2l_tf.meta_training import settings
 
-    weights = meta_loss.step_weights("constant", _UNROLL_LENGTH)
+    step_weights = meta_loss.step_weights("constant", _UNROLL_LENGTH)
     num_lanes = settings.Settings().resolved().num_lanes
 
     def variant(rule, name, **options):
         estimator = registry.ESTIMATORS.build(
-            name, rule, problem, weights, **options
+            name, rule, problem, step_weights, **options
         )
         start = tf.function(lambda seed: unroll.start(rule, problem, seed))
         step = tf.function(lambda run: estimator(run, ()))

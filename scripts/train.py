@@ -193,10 +193,10 @@ def _settings(saved) -> dict:
         flag = FLAGS[field.name]
         keep = saved is not None and not flag.present
         values[field.name] = getattr(saved, field.name) if keep else flag.value
-    weights = values["step_weights"]
-    if isinstance(weights, str) and weights not in meta_loss.NAMES:
+    chosen = values["step_weights"]
+    if isinstance(chosen, str) and chosen not in meta_loss.NAMES:
         values["step_weights"] = command_line.checked(
-            options.parse, f"w={weights}", "step_weights"
+            options.parse, f"w={chosen}", "step_weights"
         )["w"]
     return values
 

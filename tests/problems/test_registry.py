@@ -57,7 +57,7 @@ def test_an_ensemble_is_made_of_its_parts():
     first, second = problem.problems
     assert (first.num_dims, first.split) == (3, "validation")
     assert type(second) is simple.Simple
-    assert problem.weights == [1.0, 2.0]
+    assert problem.factors == [1.0, 2.0]
 
 
 def test_accepted_options_are_all_but_name_and_split():
