@@ -32,8 +32,8 @@ def test_every_bundled_optimizer_has_a_recipe_that_gives_its_training():
         assert starts == [None, *(s.name for s in recipe.stages[:-1])]
         for stage, command in zip(recipe.stages, commands, strict=True):
             assert f"--problem={stage.problem} " in command
-            epochs = stage.settings["num_epochs"]
-            assert f"--num_epochs={epochs} " in command
+            num_runs = stage.settings["num_epochs"]
+            assert f"--num_epochs={num_runs} " in command
 
 
 def test_a_stage_of_another_recipe_is_the_same_stage():
