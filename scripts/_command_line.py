@@ -97,7 +97,8 @@ def as_flags(text: str) -> str:
     is quoted is a value.
     """
     return re.sub(
-        r"(?<![\w'\"./\[{-])(?P<name>\w+)(?P<value>=(True\b|False\b)?)?",
+        r"(?<!\w)('[^']*'|\"[^\"]*\")"
+        r"|(?<![\w'\"./\[{-])(?P<name>\w+)(?P<value>=(True\b|False\b)?)?",
         _as_flag,
         text,
     )
@@ -115,7 +116,7 @@ def own_flags() -> list[str]:
 
 def _as_flag(match: re.Match) -> str:
     name, value = match["name"], match["value"]
-    if name not in own_flags() or not ("_" in name or value):
+    if name is None or name not in own_flags() or not ("_" in name or value):
         return match[0]
     if value == "=False":
         return f"--no{name}"

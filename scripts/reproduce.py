@@ -9,7 +9,6 @@ once and kept in baseline_rates.json; --search finds them anew.
 
 from __future__ import annotations
 
-import os
 import pathlib
 import tempfile
 import time
@@ -63,8 +62,7 @@ def main(argv: list[str]) -> None:
             "--quick, --seed or --redraw."
         )
     folder = _writable_folder()
-    if FLAGS.data_dir:
-        os.environ["TFDS_DATA_DIR"] = FLAGS.data_dir
+    command_line.set_data_dir(FLAGS.data_dir)
     rates = command_line.checked(
         rates_lib.RateCache,
         (_PUBLISHED if FLAGS.output_dir is None else folder)

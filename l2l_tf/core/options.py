@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 
-def parse(text: str, flag: str) -> dict[str, Any]:
+def parse(text: str, name: str) -> dict[str, Any]:
     """Parses options.
 
         {"layers": [20, 20], "scale": 0.1}
@@ -15,7 +15,7 @@ def parse(text: str, flag: str) -> dict[str, Any]:
     Args:
         text: A JSON object, or `key=value` pairs separated by commas. Values
             are JSON, or else strings; a dot in a key makes a nested object.
-        flag: What the options are called, for messages.
+        name: What the options are called, for messages.
 
     Returns:
         The options.
@@ -29,27 +29,27 @@ def parse(text: str, flag: str) -> dict[str, Any]:
             return json.loads(text)
         except json.JSONDecodeError as error:
             raise ValueError(
-                f"--{flag} is not valid JSON: {error}; received {text!r}."
+                f"{name} is not valid JSON: {error}; received {text!r}."
             ) from error
     options: dict[str, Any] = {}
     for pair in _split(text):
         key, equals, value = pair.partition("=")
-        *parents, name = (part.strip() for part in key.split("."))
+        *parents, last = (part.strip() for part in key.split("."))
         target: Any = options
         for parent in parents:
             target = target.setdefault(parent, {})
             if not isinstance(target, dict):
                 break
         is_nested = isinstance(target, dict)
-        if not (equals and name and all(parents) and is_nested):
-            raise _refusal(flag, pair, text)
-        target[name] = _value(value.strip())
+        if not (equals and last and all(parents) and is_nested):
+            raise _refusal(name, pair, text)
+        target[last] = _value(value.strip())
     return options
 
 
-def _refusal(flag: str, pair: str, text: str) -> ValueError:
+def _refusal(name: str, pair: str, text: str) -> ValueError:
     return ValueError(
-        f"--{flag} takes a JSON object or key=value pairs separated by "
+        f"{name} takes a JSON object or key=value pairs separated by "
         f"commas; received {pair!r} in {text!r}."
     )
 

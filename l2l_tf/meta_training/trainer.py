@@ -306,10 +306,9 @@ class MetaTrainer:
             raise MetaTrainingError(
                 f"The meta-loss or its gradient was not finite in the last "
                 f"{skips} meta-steps, so training was stopped; phi holds its "
-                "last finite values. scripts/export.py exports the best rule "
-                "so far, if there was a validation. Try a smaller "
-                "learning_rate, a gradient_clip_norm, or a rule with a "
-                "smaller scale."
+                "last finite values. The best rule so far can be exported, if "
+                "there was a validation. Try a smaller learning_rate, a "
+                "gradient_clip_norm, or a rule with a smaller scale."
             )
 
 

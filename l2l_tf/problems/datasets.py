@@ -163,8 +163,8 @@ def _check_download(name: str, data_dir: str) -> None:
     except OSError as error:
         raise DataNotFoundError(
             f"The data set {name!r} is not in {data_dir!r} and cannot be "
-            "downloaded without a network. Point --data_dir or the "
-            "environment variable TFDS_DATA_DIR to a folder of prepared TFDS "
-            "data, or connect to the internet once; without either, "
-            "--problem=digits needs no data."
+            "downloaded without a network. Point data_dir or the environment "
+            "variable TFDS_DATA_DIR to a folder of prepared TFDS data, or "
+            "connect to the internet once; without either, problem=digits "
+            "needs no data."
         ) from error

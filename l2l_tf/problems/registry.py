@@ -35,8 +35,7 @@ def make_problem(
     if is_import(name):
         raise ValueError(
             f"The problem {name!r} is code to be imported, which only "
-            "import_problem does (on the command line, "
-            f"--problem={name})."
+            "import_problem does."
         )
     return PROBLEMS.build(name, split, **options)
 

@@ -30,8 +30,8 @@ def test_options_are_parsed(text, expected):
     "text",
     ["a", "=1", "a=1,b", "[1]", '{"a": 1', "{'a': 1}", "a=1,a.b=2", ".=1"],
 )
-def test_what_is_no_option_is_refused_by_flag_and_text(text):
-    with pytest.raises(ValueError, match="--optimizer_options") as error:
+def test_what_is_no_option_is_refused_by_name_and_text(text):
+    with pytest.raises(ValueError, match="^optimizer_options") as error:
         options.parse(text, "optimizer_options")
     assert repr(text) in str(error.value)
     assert "\n" not in str(error.value)

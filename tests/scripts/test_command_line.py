@@ -34,6 +34,12 @@ _TEXTS = {
     "Unknown options ['num_steps']; accepted: ['learning_rate'].": None,
     "/home/save_path/settings.num_epochs --seed=3 {resume=True}": None,
     "batch_size must be an integer of 1 or more": None,
+    "rule_options takes key=value pairs; received 'a=1,seed=2,num_steps'.": (
+        "--rule_options takes key=value pairs; received 'a=1,seed=2,num_steps'."
+    ),
+    "Point data_dir to data; problem=digits needs none of the user's.": (
+        "Point --data_dir to data; --problem=digits needs none of the user's."
+    ),
 }
 
 
