@@ -12,6 +12,7 @@ import tensorflow as tf
 from l2l_tf.core import randomness
 from l2l_tf.core import routing
 from l2l_tf.rules import base
+from l2l_tf.rules import gradients as gradients_lib
 from l2l_tf.rules import registry
 
 
@@ -116,7 +117,7 @@ class Routed(base.UpdateRule):
     ) -> list[tf.Tensor]:
         """See base class; sums over parts what they share."""
         records = records or [()] * len(self.rules)
-        found: dict[Any, tf.Tensor] = {}
+        found: list[tuple[tf.Variable, tf.Tensor]] = []
         for index, ((rule, own), record, old) in enumerate(
             zip(self._parts(), records, state, strict=True)
         ):
@@ -133,10 +134,8 @@ class Routed(base.UpdateRule):
                 [cotangents[p] for p in own],
                 options._replace(seed=seed),
             )
-            for variable, result in zip(variables, results, strict=True):
-                key = variable.ref()
-                found[key] = found[key] + result if key in found else result
-        return [found[v.ref()] for v in self.trainable_variables]
+            found += zip(variables, results, strict=True)
+        return gradients_lib.in_order(self.trainable_variables, found)
 
     def check_claims(self, params: Sequence[tf.Tensor]) -> None:
         """See base class; checks each part."""

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from l2l_tf.core import checks
 from l2l_tf.rules import base
+from l2l_tf.rules import gradients as gradients_lib
 from l2l_tf.rules import registry
 from l2l_tf.rules.learned import arrangements
 from l2l_tf.rules.learned import columns
@@ -134,17 +135,9 @@ class DeepLSTMRule(columns.ColumnwiseRule):
             state,
             cotangents * tf.constant(self.scale, self.dtype),
         )
-        found = {
-            variable.ref(): result
-            for variable, result in zip(
-                self.network.trainable_variables, results, strict=True
-            )
-        }
-        return [
-            # Nothing else takes part in what a column is made of.
-            found.get(variable.ref(), tf.zeros_like(variable))
-            for variable in self.trainable_variables
-        ]
+        found = zip(self.network.trainable_variables, results, strict=True)
+        # Weights that a subclass adds outside of the network get zeros.
+        return gradients_lib.in_order(self.trainable_variables, found)
 
     def config(self) -> dict[str, Any]:
         """See base class."""
