@@ -10,8 +10,9 @@ from l2l_tf.evaluation import comparison
 from l2l_tf.figures import base
 from l2l_tf.figures import comparison_tables
 from l2l_tf.problems import registry
+from l2l_tf.rules import hand_designed
 
-BASELINES = ("adam", "rmsprop", "nag", "sgd", "momentum", "adagrad", "rprop")
+BASELINES = tuple(hand_designed.names())
 
 _QUICK_RUNS = 5
 # Steps per rate of a search. With few runs, a rate at the edge of stability

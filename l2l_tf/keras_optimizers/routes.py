@@ -209,7 +209,7 @@ def _make_route(
 
 def _is_keras_name(value: str | os.PathLike) -> bool:
     """Returns whether a name is none of ours, but one of Keras's."""
-    if value in metadata_lib.bundled_names() or not isinstance(value, str):
+    if metadata_lib.is_bundled(value) or not isinstance(value, str):
         return False
     try:
         keras.optimizers.get(value)

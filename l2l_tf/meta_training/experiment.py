@@ -427,7 +427,8 @@ def suited_rule(
 ) -> dict[str, Any]:
     """Returns a rule of given options, in all else as it suits the problem."""
     default = problem.default_rule()
-    if options.get("rule", default["rule"]) == default["rule"]:
+    name = default.get("rule", registry.DEFAULT)
+    if options.get("rule", name) == name:
         return {**default, **options}
     return dict(options)
 
@@ -439,7 +440,7 @@ def _seeded(rule: Any, seed: int) -> Any:
     if isinstance(rule.get("routes"), Mapping):
         routes = {k: _seeded(v, seed) for k, v in rule["routes"].items()}
         return {**rule, "routes": routes}
-    name = rule.get("rule", "coordinatewise")
+    name = rule.get("rule", registry.DEFAULT)
     if name in registry.RULES and "seed" in registry.accepted_options(name):
         return {"seed": seed, **rule}
     return dict(rule)

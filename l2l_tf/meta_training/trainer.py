@@ -22,6 +22,7 @@ from l2l_tf.meta_training import meta_optimizer
 from l2l_tf.meta_training import settings as settings_lib
 from l2l_tf.problems import base as problems
 from l2l_tf.rules import base as rules
+from l2l_tf.rules import registry as rule_registry
 
 _Started = tuple[unroll_lib.Run, meta_gradients.Nest]
 """A run, and what the estimator carries along it."""
@@ -316,7 +317,7 @@ def _check_weights(rule: rules.UpdateRule) -> None:
     if not rule.trainable_variables:
         raise ValueError(
             f"The rule {rule.config()} has no weights to train; choose a "
-            "learned rule, such as 'coordinatewise'."
+            f"learned rule, such as {rule_registry.DEFAULT!r}."
         )
     dtypes = {variable.dtype.name for variable in rule.trainable_variables}
     refused = sorted(dtypes - {"float32", "float64"})

@@ -131,5 +131,8 @@ class Problem(abc.ABC):
         return ()
 
     def default_rule(self) -> dict[str, Any]:
-        """Configuration of the learned rule that suits the problem."""
-        return {"rule": "coordinatewise"}
+        """Configuration of the learned rule that suits the problem.
+
+        Without a name, as here, it is that of the paper's rule.
+        """
+        return {}

@@ -13,6 +13,9 @@ RULES: registry.Registry[type[base.UpdateRule]] = registry.Registry(
 )
 """All update rules. A file in this room adds one by `register_rule`."""
 
+DEFAULT = "coordinatewise"
+"""The rule that a configuration without a name describes: the paper's."""
+
 
 def register_rule(name: str) -> Callable[[type], type]:
     """Returns a decorator that registers a class of rules.
@@ -42,7 +45,7 @@ def make_rule(
 
     Args:
         config: `{"rule": name, ...options}`; the name defaults to
-            `"coordinatewise"`.
+            `DEFAULT`.
         parameter_names: Names of the optimizee's parameters, to which the rule
             is bound; only a routed rule needs them.
 
@@ -53,7 +56,7 @@ def make_rule(
         ValueError: If a name or an option is unknown, or a value is refused.
     """
     options = dict(config)
-    name = options.pop("rule", "coordinatewise")
+    name = options.pop("rule", DEFAULT)
     rule = RULES.build(name, **options)
     return rule if parameter_names is None else rule.bind(parameter_names)
 
