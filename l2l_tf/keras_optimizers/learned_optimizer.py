@@ -155,8 +155,8 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
     @property
     def fallback(self) -> keras.optimizers.Optimizer | None:
         """The fallback, if there is one."""
-        is_guarded = isinstance(self._part, guard.Guard)
-        return self._part.fallback.optimizer if is_guarded else None
+        part = self._part.fallback
+        return None if part is None else part.optimizer
 
     @property
     def fell_back(self) -> bool:
@@ -264,13 +264,13 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
 
     def get_config(self) -> dict[str, Any]:
         """See base class."""
-        is_guarded = isinstance(self._part, guard.Guard)
+        fallback, settings = self._part.fallback, self._part.settings
         return {
             **super().get_config(),
             "optimizer": self._part.config(),
             "routes": self._saved_routes and dict(self._saved_routes),
-            "fallback": self._part.fallback.config() if is_guarded else None,
-            "trial": self._part.settings._asdict() if is_guarded else None,
+            "fallback": fallback and fallback.config(),
+            "trial": settings and settings._asdict(),
             "state_dtype": self.state_dtype,
             "nonfinite": self.nonfinite,
             "jit_compile": self.jit_compile,

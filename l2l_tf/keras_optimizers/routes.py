@@ -16,8 +16,6 @@ from l2l_tf.keras_optimizers import keras_part
 from l2l_tf.keras_optimizers import loading
 from l2l_tf.keras_optimizers import parts
 from l2l_tf.rules import base
-from l2l_tf.rules import routed
-from l2l_tf.rules.learned import columns
 from l2l_tf.saving import metadata as metadata_lib
 
 
@@ -103,7 +101,7 @@ class SavedRoutes(Routes):
     def __init__(
         self,
         loaded: loading.Loaded,
-        rule: routed.Routed,
+        rule: base.UpdateRule,
         options: parts.Options,
         patterns: Mapping[str, str] | None,
     ):
@@ -111,7 +109,7 @@ class SavedRoutes(Routes):
 
         Args:
             loaded: The saved optimizer.
-            rule: Its rule, or one of them.
+            rule: Its rule, or one of them, which has routes.
             options: How rules are run.
             patterns: Patterns over variables' paths, and for each that of the
                 saved rule which it stands for; by default the saved ones.
@@ -119,7 +117,7 @@ class SavedRoutes(Routes):
         Raises:
             ValueError: If there is no such saved pattern.
         """
-        saved = rule.rules
+        saved = rule.routes()
         patterns = patterns or {pattern: pattern for pattern in saved}
         unknown = sorted(set(patterns.values()) - set(saved))
         if unknown:
@@ -234,7 +232,7 @@ def _rule_part(
     options: parts.Options,
     patterns: Mapping[str, str] | None,
 ) -> parts.Part:
-    if isinstance(rule, routed.Routed):
+    if rule.routes():
         return SavedRoutes(loaded, rule, options, patterns)
     if patterns is not None:
         raise ValueError(
@@ -243,7 +241,7 @@ def _rule_part(
         )
     make = (
         column_part.ColumnPart
-        if isinstance(rule, columns.ColumnwiseRule) and rule.is_separable
+        if rule.is_separable
         else general_part.GeneralPart  # What couples columns sees all.
     )
     return make(loaded, rule, options)

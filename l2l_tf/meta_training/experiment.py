@@ -268,7 +268,8 @@ def check_start(
         source: Its rule's configuration.
         rule: The configuration of the rule to train.
     """
-    if _weightless(source) != _weightless(rule):
+    fixed = registry.without_initial_options
+    if fixed(source) != fixed(rule):
         raise ValueError(
             f"The optimizer {optimizer!r} is another rule than the one to "
             f"train: {source} and {rule}."
@@ -282,17 +283,6 @@ def _without_curves(values: Any) -> Any:
         key: _without_curves(value)
         for key, value in values.items()
         if key not in ("mean", "std")
-    }
-
-
-def _weightless(config: Any) -> Any:
-    """Returns a rule's configuration without what decides its weights."""
-    if not isinstance(config, Mapping):
-        return config
-    return {
-        key: _weightless(value)
-        for key, value in config.items()
-        if key not in ("initializer", "seed")
     }
 
 
@@ -410,7 +400,7 @@ def complete_rule(
     """
     if rule is None and initial_optimizer is not None:
         rule = metadata_lib.read(initial_optimizer)["rule"]
-    rule = _seeded(rule or problem.default_rule(), seed)
+    rule = registry.with_seed(rule or problem.default_rule(), seed)
     complete = registry.make_rule(rule, problem.parameter_names).config()
     lost = sorted(set(rule) - set(complete))
     if lost:
@@ -431,19 +421,6 @@ def suited_rule(
     if options.get("rule", name) == name:
         return {**default, **options}
     return dict(options)
-
-
-def _seeded(rule: Any, seed: int) -> Any:
-    """Gives a seed to every part of a rule that takes one and has none."""
-    if not isinstance(rule, Mapping):
-        return rule  # Refused where the rule is made.
-    if isinstance(rule.get("routes"), Mapping):
-        routes = {k: _seeded(v, seed) for k, v in rule["routes"].items()}
-        return {**rule, "routes": routes}
-    name = rule.get("rule", registry.DEFAULT)
-    if name in registry.RULES and "seed" in registry.accepted_options(name):
-        return {"seed": seed, **rule}
-    return dict(rule)
 
 
 def versions() -> dict[str, str]:

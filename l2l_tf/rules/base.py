@@ -58,6 +58,13 @@ class UpdateRule(tf.Module, abc.ABC):
     rule_name = ""
     """The name it is registered under; a subclass has none of its own yet."""
 
+    initial_options: Sequence[str] = ("initializer", "seed")
+    """Options that decide the first values of weights, and nothing else."""
+
+    is_separable = False
+    """Whether any of its columns can be updated without the others, see
+    `l2l_tf.rules.learned.columns.ColumnwiseRule`."""
+
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         cls.rule_name = ""
@@ -100,6 +107,21 @@ class UpdateRule(tf.Module, abc.ABC):
         That is `{"rule": self.rule_name, **options}`.
         """
 
+    @classmethod
+    def map_config(
+        cls,
+        config: Mapping[str, Any],
+        change: Callable[[type[UpdateRule], Mapping[str, Any]], dict[str, Any]],
+    ) -> dict[str, Any]:
+        """Returns a configuration of this class, changed.
+
+        Args:
+            config: The configuration.
+            change: Maps a class and its configuration to another; a rule that
+                consists of others applies it to theirs.
+        """
+        return change(cls, config)
+
     def bind(self, parameter_names: Sequence[str]) -> UpdateRule:
         """Returns a rule that knows which parameters it will be given.
 
@@ -114,6 +136,14 @@ class UpdateRule(tf.Module, abc.ABC):
         """
         del parameter_names
         return self
+
+    def routes(self) -> Mapping[str, UpdateRule]:
+        """Returns the rules that it chooses from by parameters' names.
+
+        They are given by the patterns of the names that each serves; a rule
+        that treats all names alike has none.
+        """
+        return {}
 
     def leaves(
         self, positions: Sequence[int]
@@ -262,6 +292,7 @@ class UpdateRule(tf.Module, abc.ABC):
 
 
 _FOLLOWS_FROM_CALL = (
+    "routes",
     "leaves",
     "record",
     "replay",

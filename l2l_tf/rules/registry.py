@@ -61,6 +61,44 @@ def make_rule(
     return rule if parameter_names is None else rule.bind(parameter_names)
 
 
+def map_config(
+    config: Any,
+    change: Callable[
+        [type[base.UpdateRule], Mapping[str, Any]], dict[str, Any]
+    ],
+) -> Any:
+    """Returns a configuration, changed; see `UpdateRule.map_config`.
+
+    One that no rule is made from is returned as it is.
+    """
+    name = config.get("rule", DEFAULT) if isinstance(config, Mapping) else None
+    return (
+        RULES.get(name).map_config(config, change) if name in RULES else config
+    )
+
+
+def with_seed(config: Any, seed: int) -> Any:
+    """Gives a seed to every part of a rule that takes one and has none."""
+
+    def change(rule, options):
+        takes_one = "seed" in registry.accepted(rule)
+        return {"seed": seed, **options} if takes_one else dict(options)
+
+    return map_config(config, change)
+
+
+def without_initial_options(config: Any) -> Any:
+    """Returns a configuration without what decides first values of weights."""
+    return map_config(
+        config,
+        lambda rule, options: {
+            key: value
+            for key, value in options.items()
+            if key not in rule.initial_options
+        },
+    )
+
+
 def accepted_options(name: str) -> list[str]:
     """Returns the names of the options that a rule accepts."""
     return registry.accepted(RULES.get(name))

@@ -58,6 +58,22 @@ class Routed(base.UpdateRule):
         }
         self.positions: list[list[int]] | None = None
 
+    @classmethod
+    def map_config(cls, config, change):
+        """See base class; changes the parts' configurations."""
+        routes = config.get("routes")
+        if not isinstance(routes, Mapping):
+            return dict(config)  # Refused where the rule is made.
+        routes = {
+            pattern: registry.map_config(part, change)
+            for pattern, part in routes.items()
+        }
+        return {**config, "routes": routes}
+
+    def routes(self) -> Mapping[str, base.UpdateRule]:
+        """See base class."""
+        return self.rules
+
     def bind(self, parameter_names: Sequence[str]) -> Routed:
         """Returns this rule with its parameters assigned; it shares the parts.
 

@@ -145,3 +145,42 @@ def test_errors_inside_a_routed_rule_surface():
             {**_ROUTED, "routes": {"kernel": {}, "bias": {}, "scale": {}}},
             _NAMES,
         )
+
+
+def test_every_part_that_takes_a_seed_gets_one_unless_it_has_one():
+    given = {
+        "rule": "routed",
+        "routes": {
+            "a": {"layers": [2]},
+            "b": {"rule": "adam"},
+            "": {"rule": "routed", "routes": {"": {"seed": 5}}},
+        },
+    }
+    seeded = registry.with_seed(given, 7)
+    assert seeded["routes"] == {
+        "a": {"layers": [2], "seed": 7},
+        "b": {"rule": "adam"},
+        "": {"rule": "routed", "routes": {"": {"seed": 5}}},
+    }
+    assert given["routes"]["a"] == {"layers": [2]}
+
+
+def test_initial_options_are_left_out_of_every_part():
+    given = {
+        "rule": "routed",
+        "routes": {
+            "a": {"layers": [2], "seed": 7, "initializer": "zeros"},
+            "b": {"rule": "adam", "learning_rate": 0.1},
+        },
+    }
+    assert registry.without_initial_options(given)["routes"] == {
+        "a": {"layers": [2]},
+        "b": {"rule": "adam", "learning_rate": 0.1},
+    }
+
+
+@pytest.mark.parametrize(
+    "config", [None, [], {"rule": "nonesuch"}, {"rule": "routed", "routes": 3}]
+)
+def test_what_no_rule_is_made_from_is_left_for_make_rule_to_refuse(config):
+    assert registry.with_seed(config, 7) == config

@@ -69,7 +69,11 @@ class ColumnwiseRule(base.UpdateRule):
 
     @property
     def is_separable(self) -> bool:
-        """Whether `update_columns` on any of the columns makes their step."""
+        """See base class.
+
+        So it is where columns are independent and neither inputs nor outputs
+        couple them.
+        """
         couples = self.inputs.is_recorded or self.outputs.is_recorded
         return self.independent_columns and not couples
 
