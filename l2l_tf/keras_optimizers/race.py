@@ -1,10 +1,11 @@
-"""Which of two optimizers trains a model better?  Judged from losses alone.
+"""Which of two optimizers trains a model better, judged from losses alone.
 
-Both run from the same start, in turns: so many steps by one, then by the
-other, each with parameters and state of its own. The one whose loss will be
-lower, if both go on as they did, keeps the model. What the other took is the
-price: 20 or 40 steps, if it is clear by then which is better; more only where
-losses fall so slowly that a longer look costs little.
+Both start from the same parameters and make steps in turns, each on parameters
+and with a state of its own. The race ends when one is clearly better: the one
+whose loss will be lower if both losses go on falling as they did. It keeps the
+model. The steps of the other are the price of knowing: 20 or 40 where it is
+clear by then; more only where losses fall so slowly that more steps cost
+little.
 
 Comparing both from the point that one of them reached would not be fair: an
 optimizer of small steps always lowers a loss a little where one of large

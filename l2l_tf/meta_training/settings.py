@@ -1,7 +1,7 @@
 """How to meta-train: plain values, each with its help text and its check.
 
-Written once: command-line flags are made from these fields. So that `--help`
-need not wait for TensorFlow, nothing here imports it before values are checked.
+Scripts make their flags from these fields. Nothing here imports TensorFlow
+before values are checked, so that `--help` need not wait for it.
 """
 
 from __future__ import annotations

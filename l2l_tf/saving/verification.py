@@ -53,7 +53,10 @@ def _compare_updates(ours: base.UpdateRule, theirs: base.UpdateRule) -> None:
     try:
         state = ours.initial_state(params)
     except ValueError:
-        return  # For other shapes; there are the weights to compare.
+        # A rule for other shapes that does not say which by overriding
+        # `example_params`. Its weights were compared; there are no gradients
+        # of unknown shapes to compare updates on.
+        return
     gradients = [
         [
             _gradient(param.shape, param.dtype, 10 * step + index)
