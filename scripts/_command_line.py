@@ -144,6 +144,17 @@ _PARSERS = {
 }
 
 
+def define_integer(name: str, default: int, help_text: str) -> None:
+    """Makes a flag of whole numbers, converted as those of settings are."""
+    flags.DEFINE(
+        _IntegerParser(),
+        name,
+        default,
+        help_text,
+        serializer=flags.ArgumentSerializer(),
+    )
+
+
 def define_settings() -> None:
     """Makes a flag of every setting of meta-training."""
     from l2l_tf.meta_training import settings

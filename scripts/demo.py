@@ -13,7 +13,7 @@ from absl import flags
 FLAGS = flags.FLAGS
 
 flags.DEFINE_string("output", "demo_output", "Folder to write to.")
-flags.DEFINE_integer("num_epochs", 500, "Runs of meta-training.")
+command_line.define_integer("num_epochs", 500, "Runs of meta-training.")
 
 _KERAS_EPOCHS = 10
 _ADAM_RATES = (0.001, 0.01, 0.1)

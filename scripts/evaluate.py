@@ -49,16 +49,16 @@ flags.DEFINE_string(
     "Hand-designed optimizers to compare with, separated by commas, each with "
     "its searched learning rate; or all.",
 )
-flags.DEFINE_integer("num_epochs", 100, "Number of runs.")
-flags.DEFINE_integer("num_steps", 100, "Updates per run.")
-flags.DEFINE_integer(
+command_line.define_integer("num_epochs", 100, "Number of runs.")
+command_line.define_integer("num_steps", 100, "Updates per run.")
+command_line.define_integer(
     "search_epochs", 10, "Validation runs per learning rate of a search."
 )
 flags.DEFINE_alias("search_runs", "search_epochs")
 flags.DEFINE_string(
     "split", "test", "Data to draw runs from: train, validation or test."
 )
-flags.DEFINE_integer("seed", 0, "Seed of the runs.")
+command_line.define_integer("seed", 0, "Seed of the runs.")
 flags.DEFINE_string("data_dir", None, "Folder of prepared TFDS data sets.")
 flags.DEFINE_bool(
     "jit_compile",

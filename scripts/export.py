@@ -24,7 +24,7 @@ flags.DEFINE_string(
     "The problem of your own, package.module:function, that the experiment is "
     "on; others are known from the folder.",
 )
-flags.DEFINE_integer(
+command_line.define_integer(
     "test_epochs",
     20,
     "Test runs whose results beside the baselines' go into the metadata; 0 "

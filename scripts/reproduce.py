@@ -22,7 +22,7 @@ flags.DEFINE_string(
     "figure", None, "The figure, or all; without it, the names are listed."
 )
 flags.DEFINE_bool("quick", False, "Few runs and architectures: a first look.")
-flags.DEFINE_integer("seed", 0, "Seed of the runs.")
+command_line.define_integer("seed", 0, "Seed of the runs.")
 flags.DEFINE_bool("search", False, "Search the baselines' rates anew.")
 flags.DEFINE_bool(
     "redraw",

@@ -16,7 +16,7 @@ from absl import flags
 FLAGS = flags.FLAGS
 
 flags.adopt_module_key_flags(train)
-flags.DEFINE_integer("num_trials", 10, "Number of rates to try.")
+command_line.define_integer("num_trials", 10, "Number of rates to try.")
 flags.DEFINE_float("lowest_rate", 1e-4, "The least rate.")
 flags.DEFINE_float("highest_rate", 3e-2, "The greatest rate.")
 

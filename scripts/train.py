@@ -73,7 +73,7 @@ flags.DEFINE_string(
     "--overwrite, --test_runs and --data_dir; the stages say the rest.",
 )
 command_line.define_settings()
-flags.DEFINE_integer(
+command_line.define_integer(
     "test_epochs",
     20,
     "Test runs at the end, whose results beside the baselines' go into the "

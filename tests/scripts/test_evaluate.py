@@ -36,7 +36,7 @@ def _evaluate(*flags, cwd):
             str(ROOT / "scripts/evaluate.py"),
             "--optimizer=adam",
             "--learning_rate=0.1",
-            "--num_epochs=2",
+            "--num_epochs=2.0",  # as whole as 2
             "--num_steps=5",
             *flags,
         ],
