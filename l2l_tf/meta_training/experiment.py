@@ -238,12 +238,14 @@ def make_trainer(
     """Builds what trains the rule of a configuration, from fresh weights.
 
     Raises:
-        ValueError: If it makes no sense; nothing has been written or computed
-            by then.
+        ValueError: If it makes no sense, or the rule could not be exported
+            when it is trained. Nothing has been written or trained by then.
     """
     rule = registry.make_rule(config.rule, problem.parameter_names)
     check_fit(rule, problem)
-    return meta_training.MetaTrainer(rule, problem, config.settings)
+    trainer = meta_training.MetaTrainer(rule, problem, config.settings)
+    saved_optimizer.check_exportable(rule)
+    return trainer
 
 
 def check_fit(rule: rules.UpdateRule, problem: problems.Problem) -> None:

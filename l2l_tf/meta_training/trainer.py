@@ -272,7 +272,9 @@ class MetaTrainer:
             lambda rate: self.rule,
             self.problem.with_split("validation"),
             settings.num_steps,
-            # Not where only validation would ask XLA, after many runs.
+            # XLA compiles validation only where it compiles unrolls too: an
+            # optimizee that it refuses is then found at the first unroll, and
+            # not at the first validation, after many runs.
             settings.estimator_options.get("jit_compile", False),
         )
 

@@ -1,5 +1,6 @@
 """Tests of l2l_tf/meta_training/experiment.py."""
 
+import itertools
 import json
 import os
 import pathlib
@@ -17,6 +18,8 @@ from l2l_tf.meta_training import locking
 from l2l_tf.meta_training import trainer as meta_training
 from l2l_tf.problems import quadratic
 from l2l_tf.problems import simple
+from l2l_tf.rules import hand_designed
+from l2l_tf.rules import registry
 from l2l_tf.saving import metadata as metadata_lib
 from l2l_tf.saving import saved_optimizer
 
@@ -39,7 +42,7 @@ def _problem():
 
 def _meta_train(path, **kwargs):
     return experiment.meta_train(
-        _problem(), path, rule={"layers": [3]}, **{**SETTINGS, **kwargs}
+        _problem(), path, **{"rule": {"layers": [3]}, **SETTINGS, **kwargs}
     )
 
 
@@ -206,6 +209,30 @@ def test_failed_overwrite_loses_nothing(tmp_path):
     assert saved_optimizer.load(path)
     # Even its own successor may start from it.
     _meta_train(tmp_path / "run", overwrite=True, initial_optimizer=path)
+
+
+@registry.register_rule("test_unlike_itself")
+class _UnlikeItself(hand_designed.SGD):
+    """Has a number that is neither a weight nor an option."""
+
+    _numbers = itertools.count()
+
+    def __init__(self):
+        super().__init__()
+        self.factor = tf.Variable(1.0)
+        self._number = float(next(self._numbers))
+
+    def step(self, grad, t, *, learning_rate):
+        return (self.factor * (grad + self._number),)
+
+    def config(self):
+        return {"rule": self.rule_name}
+
+
+def test_a_rule_that_cannot_be_exported_is_refused_before_training(tmp_path):
+    with pytest.raises(ValueError, match="is not saved.*differs"):
+        _meta_train(tmp_path / "run", rule={"rule": "test_unlike_itself"})
+    assert not any(tmp_path.iterdir())
 
 
 def test_resume_of_another_problem_is_refused(tmp_path):
