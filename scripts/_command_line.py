@@ -60,6 +60,7 @@ def run(main: Callable[[list[str]], None]) -> None:
                     f"Unexpected argument {argv[1]!r}; options are given as "
                     "--name=value, see --help."
                 )
+            _import_modules()
             main(argv)
         except UsageError as error:
             _fail(str(error))
@@ -155,6 +156,17 @@ def define_integer(name: str, default: int, help_text: str) -> None:
     )
 
 
+def define_imports() -> None:
+    """Makes the flag of modules that register things of the user's own."""
+    flags.DEFINE_list(
+        "imports",
+        [],
+        "Modules of your own, package.module,..., imported first from the "
+        "working directory or from what is installed: what they register, such "
+        "as rules, can then be named like the library's own.",
+    )
+
+
 def define_settings() -> None:
     """Makes a flag of every setting of meta-training."""
     from l2l_tf.meta_training import settings
@@ -244,6 +256,16 @@ def import_from_here() -> None:
     """Finds modules in the working directory, as `python` does."""
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
+
+
+def _import_modules() -> None:
+    names = flags.FLAGS.imports if "imports" in flags.FLAGS else []
+    if names:
+        from l2l_tf.core import imports
+
+        import_from_here()
+        for name in names:
+            checked(imports.import_module, name, f"imports={name!r}")
 
 
 def check_output(*names: str) -> None:

@@ -60,6 +60,7 @@ flags.DEFINE_string(
 )
 command_line.define_integer("seed", 0, "Seed of the runs.")
 flags.DEFINE_string("data_dir", None, "Folder of prepared TFDS data sets.")
+command_line.define_imports()
 flags.DEFINE_bool(
     "jit_compile",
     True,

@@ -32,6 +32,7 @@ command_line.define_integer(
 )
 flags.DEFINE_alias("test_runs", "test_epochs")
 flags.DEFINE_string("data_dir", None, "Folder of prepared TFDS data sets.")
+command_line.define_imports()
 
 
 def main(argv: list[str]) -> None:

@@ -70,8 +70,10 @@ flags.DEFINE_string(
     None,
     "Train in the stages of a recipe: the name of a bundled one, such as "
     "mnist, or the path of a JSON or Python file. Takes --save_path, --resume, "
-    "--overwrite, --test_runs and --data_dir; the stages say the rest.",
+    "--overwrite, --test_runs, --data_dir and --imports; the stages say the "
+    "rest.",
 )
+command_line.define_imports()
 command_line.define_settings()
 command_line.define_integer(
     "test_epochs",
@@ -90,6 +92,7 @@ _WITH_RECIPE = (
     "test_epochs",
     "test_runs",
     "data_dir",
+    "imports",
 )
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from l2l_tf.core import checks
+from l2l_tf.core import options
 from l2l_tf.core import registry
 from l2l_tf.meta_gradients import registry as meta_gradients
 
@@ -108,6 +109,16 @@ def _meta_gradient(name: str, value: Any) -> str:
     return value
 
 
+def _options(name: str, value: Any) -> dict[str, Any]:
+    if isinstance(value, str):
+        value = options.parse(value, name)
+    if not isinstance(value, Mapping):
+        raise ValueError(
+            f"{name} must map names to values; received {value!r}."
+        )
+    return dict(value)
+
+
 def _step_weights(name: str, value: Any) -> Any:
     del name  # Checked with unroll_length.
     return tuple(value) if isinstance(value, list) else value
@@ -165,6 +176,12 @@ class Settings:
         "evolution strategies: of the whole run, from short unrolls). Default: "
         "replay, and autodiff with second_derivatives.",
         _optional(_meta_gradient),
+    )
+    meta_gradient_options: str | Mapping[str, Any] = _setting(
+        "",
+        "Options that the estimator of the meta-gradient has beside these "
+        "settings, as JSON or key=value pairs separated by commas.",
+        _options,
     )
     coordinate_fraction: float = _setting(
         1.0,
@@ -248,12 +265,13 @@ class Settings:
 
     @property
     def estimator_options(self) -> dict[str, Any]:
-        """The settings that are options of the estimator."""
+        """The settings that are options of the estimator, and its own."""
         accepted = registry.accepted(
             meta_gradients.ESTIMATORS.get(self.estimator)
         )
         names = [field.name for field in dataclasses.fields(self)]
-        return {n: getattr(self, n) for n in names if n in accepted}
+        settings = {n: getattr(self, n) for n in names if n in accepted}
+        return {**settings, **self.meta_gradient_options}
 
     def resolved(self) -> Settings:
         """Returns the same settings with what depends on the machine fixed."""
@@ -274,6 +292,18 @@ class Settings:
         estimators = meta_gradients.ESTIMATORS
         chosen = estimators.get(self.estimator)
         accepted = registry.accepted(chosen)
+        given = self.meta_gradient_options
+        fields = {field.name for field in dataclasses.fields(self)}
+        for name in sorted(fields & set(given)):
+            raise ValueError(
+                f"{name} is a setting of its own, and no option in "
+                f"meta_gradient_options; received {given!r}."
+            )
+        registry.check_options(
+            f"meta_gradient={self.estimator!r}",
+            given,
+            sorted(set(accepted) - fields),
+        )
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             is_lacking = (

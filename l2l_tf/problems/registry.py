@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Callable
 from typing import Any
 
+from l2l_tf.core import imports
 from l2l_tf.core import registry
 from l2l_tf.problems import base
 
@@ -99,16 +99,7 @@ def _import_function(name: str) -> Callable[..., Any]:
             "A problem of your own is named package.module:function; received "
             f"{name!r}."
         )
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        # One that the user's module imports is told by Python itself.
-        if not f"{module_name}.".startswith(f"{error.name}."):
-            raise
-        raise ValueError(
-            f"There is no module {error.name!r} for the problem {name!r}, "
-            "neither installed nor in a folder that Python imports from."
-        ) from error
+    module = imports.import_module(module_name, f"the problem {name!r}")
     function = getattr(module, function_name, None)
     if not callable(function):
         raise ValueError(

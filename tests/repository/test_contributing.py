@@ -138,7 +138,7 @@ def test_examples_pass_their_tests_and_commands_run(repository):
     num_tests = sum(code.count("\ndef test_") for code in FILES.values())
     assert f"{num_tests + len(commands)} passed" in out
     assert (repository / "runs/results/digits.png").is_file()
-    for name in ("normalised", "convnet", "directions"):
+    for name in ("normalised", "convnet", "directions", "clipped"):
         folder = repository / "runs" / name / "optimizer"
         assert (folder / "metadata.json").is_file()
 
