@@ -77,7 +77,7 @@ def main(argv: list[str]) -> None:
     from l2l_tf.core import files
     from l2l_tf.evaluation import comparison
     from l2l_tf.evaluation import plotting
-    from l2l_tf.meta_training import experiment
+    from l2l_tf.meta_training import preparation
     from l2l_tf.problems import base
     from l2l_tf.rules import hand_designed
     from l2l_tf.saving import metadata as metadata_lib
@@ -107,7 +107,7 @@ def main(argv: list[str]) -> None:
         rule = command_line.checked(
             saved_optimizer.load, FLAGS.path, problem.parameter_names
         )
-        command_line.checked(experiment.check_fit, rule, problem)
+        command_line.checked(preparation.check_fit, rule, problem)
         learned[comparison.LEARNED] = rule
     elif FLAGS.path is not None:
         raise command_line.UsageError(

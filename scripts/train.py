@@ -141,7 +141,7 @@ def describe(saved):
     """
     from l2l_tf.core import options
     from l2l_tf.meta_training import config as experiment_config
-    from l2l_tf.meta_training import experiment as experiment_lib
+    from l2l_tf.meta_training import preparation
     from l2l_tf.meta_training import settings as settings_lib
 
     name, problem_options = FLAGS.problem, FLAGS.problem_options
@@ -159,7 +159,7 @@ def describe(saved):
     problem = command_line.build_problem(name, problem_options, FLAGS.data_dir)
     rule = None
     if FLAGS["rule_options"].present:
-        rule = experiment_lib.suited_rule(
+        rule = preparation.suited_rule(
             command_line.checked(
                 options.parse, FLAGS.rule_options, "rule_options"
             ),
@@ -172,7 +172,7 @@ def describe(saved):
     config = experiment_config.Config(
         problem.config(),
         command_line.checked_options(
-            experiment_lib.complete_rule,
+            preparation.complete_rule,
             rule,
             problem,
             initial_optimizer,

@@ -18,6 +18,7 @@ from l2l_tf.core import files
 from l2l_tf.meta_training import config as config_lib
 from l2l_tf.meta_training import experiment as experiment_lib
 from l2l_tf.meta_training import locking
+from l2l_tf.meta_training import preparation
 from l2l_tf.meta_training import recipe as recipe_lib
 from l2l_tf.meta_training import settings as settings_lib
 from l2l_tf.problems import base as problems
@@ -132,7 +133,7 @@ def plan(
             settings = settings_lib.make(stage.settings)
             start, rule = stage.start_from, None
             if stage.rule is not None:
-                rule = experiment_lib.suited_rule(stage.rule, problem)
+                rule = preparation.suited_rule(stage.rule, problem)
             if start in planned:
                 source = planned[start]
                 start = str(source.folder / "optimizer")
@@ -141,18 +142,16 @@ def plan(
             elif start is not None:
                 start_rule = metadata.read(start)["rule"]
                 rule = rule or start_rule
-            rule = experiment_lib.complete_rule(
-                rule, problem, seed=settings.seed
-            )
+            rule = preparation.complete_rule(rule, problem, seed=settings.seed)
             if start is not None:
-                experiment_lib.check_start(start, start_rule, rule)
+                preparation.check_start(start, start_rule, rule)
             of_recipe = (
                 recipe.name if stage is last else f"{recipe.name}/{stage.name}"
             )
             config = config_lib.Config(
                 problem.config(), rule, settings, start, command, of_recipe
             )
-            experiment_lib.make_trainer(problem, config)
+            preparation.make_trainer(problem, config)
         planned[stage.name] = Planned(
             save_path / f"{number}-{stage.name}", problem, config
         )

@@ -15,9 +15,9 @@ import tensorflow as tf
 from l2l_tf.meta_training import config
 from l2l_tf.meta_training import experiment
 from l2l_tf.meta_training import locking
+from l2l_tf.meta_training import provenance
 from l2l_tf.meta_training import trainer as meta_training
 from l2l_tf.problems import quadratic
-from l2l_tf.problems import simple
 from l2l_tf.rules import hand_designed
 from l2l_tf.rules import registry
 from l2l_tf.saving import metadata as metadata_lib
@@ -119,7 +119,7 @@ def test_meta_train_writes_an_optimizer_with_its_history(tmp_path):
     assert metadata["problem"]["name"] == "quadratic"
     assert metadata["validation"]["loss"] > 0
     optimizers = metadata["test"]["optimizers"]
-    assert set(optimizers) == {"L2L", *experiment.BASELINES}
+    assert set(optimizers) == {"L2L", *provenance.BASELINES}
     assert optimizers["adam"]["learning_rate"] > 0
     validation = metadata["validation"]["optimizers"]
     assert validation.keys() == optimizers.keys()
@@ -258,39 +258,10 @@ def test_a_second_training_in_the_same_folder_is_refused(tmp_path):
     _meta_train(path, resume=True)
 
 
-def test_the_seed_draws_phi_unless_the_rule_says_otherwise():
-    def seeds(rule, problem=None):
-        made = experiment.complete_rule(rule, problem or _problem(), seed=7)
-        parts = made["routes"].values() if "routes" in made else [made]
-        return [part.get("seed") for part in parts]
-
-    assert seeds(None) == seeds({"layers": [3]}) == [7]
-    assert seeds({"seed": 2}) == [2]
-    assert seeds(None, simple.SimpleMulti()) == [7, None]
-
-
 def test_the_number_of_lanes_is_kept(tmp_path):
     _meta_train(tmp_path / "run", num_epochs=1)
     settings = config.read_config(tmp_path / "run").settings
     assert settings.num_lanes == settings.resolved().num_lanes >= 1
-
-
-class _Nothing(simple.Simple):
-    """Has parameters, but no coordinates."""
-
-    def __init__(self, shapes):
-        super().__init__()
-        self.shapes = shapes
-
-    def initial_params(self, task, seed):
-        return [tf.zeros(shape) for shape in self.shapes]
-
-
-@pytest.mark.parametrize("shapes", [[], [[0]], [[0, 3], [2, 0]]])
-def test_a_problem_without_coordinates_is_refused(shapes, tmp_path):
-    with pytest.raises(ValueError, match=f"nothing to opt.*{len(shapes)} par"):
-        experiment.meta_train(_Nothing(shapes), tmp_path / "run", **SETTINGS)
-    assert not list(tmp_path.iterdir())
 
 
 def test_a_stray_checkpoint_is_ignored(tmp_path):

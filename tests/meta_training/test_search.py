@@ -8,6 +8,7 @@ import pytest
 
 from l2l_tf.meta_training import config as experiment_config
 from l2l_tf.meta_training import experiment
+from l2l_tf.meta_training import preparation
 from l2l_tf.meta_training import search as meta_search
 from l2l_tf.meta_training import settings
 from l2l_tf.problems import quadratic
@@ -20,7 +21,7 @@ _PROBLEM = quadratic.Quadratic(num_functions=2, num_dims=2)
 def _config(**changes):
     return experiment_config.Config(
         _PROBLEM.config(),
-        experiment.complete_rule({"layers": [2]}, _PROBLEM),
+        preparation.complete_rule({"layers": [2]}, _PROBLEM),
         settings.Settings(
             **{
                 "num_epochs": 2,

@@ -1,0 +1,40 @@
+"""Tests of l2l_tf/meta_training/preparation.py."""
+
+import pytest
+import tensorflow as tf
+
+from l2l_tf.meta_training import experiment
+from l2l_tf.meta_training import preparation
+from l2l_tf.problems import quadratic
+from l2l_tf.problems import simple
+
+
+def test_the_seed_draws_phi_unless_the_rule_says_otherwise():
+    def seeds(rule, problem=None):
+        made = preparation.complete_rule(
+            rule, problem or quadratic.Quadratic(), seed=7
+        )
+        parts = made["routes"].values() if "routes" in made else [made]
+        return [part.get("seed") for part in parts]
+
+    assert seeds(None) == seeds({"layers": [3]}) == [7]
+    assert seeds({"seed": 2}) == [2]
+    assert seeds(None, simple.SimpleMulti()) == [7, None]
+
+
+class _Nothing(simple.Simple):
+    """Has parameters, but no coordinates."""
+
+    def __init__(self, shapes):
+        super().__init__()
+        self.shapes = shapes
+
+    def initial_params(self, task, seed):
+        return [tf.zeros(shape) for shape in self.shapes]
+
+
+@pytest.mark.parametrize("shapes", [[], [[0]], [[0, 3], [2, 0]]])
+def test_a_problem_without_coordinates_is_refused(shapes, tmp_path):
+    with pytest.raises(ValueError, match=f"nothing to opt.*{len(shapes)} par"):
+        experiment.meta_train(_Nothing(shapes), tmp_path / "run")
+    assert not list(tmp_path.iterdir())
