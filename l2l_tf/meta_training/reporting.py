@@ -12,13 +12,13 @@ import tensorflow as tf
 import tqdm
 
 from l2l_tf.evaluation import plotting
-from l2l_tf.meta_training import trainer as meta_training
+from l2l_tf.meta_training import progress
 
 
 class Reporter(Protocol):
     """Is told of every run."""
 
-    def after_run(self, report: meta_training.Report) -> None:
+    def after_run(self, report: progress.Report) -> None:
         """Takes the report of one run."""
 
     def close(self) -> None:
@@ -60,7 +60,7 @@ class ConsoleReporter:
                 dynamic_ncols=True,
             )
 
-    def after_run(self, report: meta_training.Report) -> None:
+    def after_run(self, report: progress.Report) -> None:
         """See `Reporter`."""
         self._meta_losses.append(report.meta_loss)
         if report.validation_loss is not None:
@@ -111,7 +111,7 @@ class TensorBoardReporter:
         """Takes the folder for TensorBoard's files."""
         self._writer = tf.summary.create_file_writer(str(log_dir))
 
-    def after_run(self, report: meta_training.Report) -> None:
+    def after_run(self, report: progress.Report) -> None:
         """See `Reporter`."""
         with self._writer.as_default(step=report.run):
             tf.summary.scalar("training/meta_loss", report.meta_loss)

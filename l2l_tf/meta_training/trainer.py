@@ -19,6 +19,7 @@ from l2l_tf.meta_gradients import meta_loss
 from l2l_tf.meta_gradients import registry
 from l2l_tf.meta_gradients import unroll as unroll_lib
 from l2l_tf.meta_training import meta_optimizer
+from l2l_tf.meta_training import progress as progress_lib
 from l2l_tf.meta_training import settings as settings_lib
 from l2l_tf.problems import base as problems
 from l2l_tf.rules import base as rules
@@ -30,61 +31,6 @@ _Started = tuple[unroll_lib.Run, meta_gradients.Nest]
 
 class MetaTrainingError(RuntimeError):
     """Meta-training cannot go on."""
-
-
-class Progress(tf.Module):
-    """Where training stands: everything that phi and Adam do not hold."""
-
-    def __init__(self, phi: list[tf.Variable]):
-        """Starts at run 0 with no best yet."""
-        super().__init__()
-
-        def variable(value, dtype):
-            return tf.Variable(value, trainable=False, dtype=dtype)
-
-        self.runs_done = variable(0, tf.int64)
-        self.best_loss = variable(math.inf, tf.float64)
-        self.best_run = variable(0, tf.int64)
-        self.evaluations_since_best = variable(0, tf.int64)
-        self.best_phi = [variable(v, v.dtype) for v in phi]
-
-    def checkpointable(self) -> dict[str, Any]:
-        """Returns what a checkpoint holds, by the names it has there."""
-        return {
-            "epoch": self.runs_done,
-            "best_loss": self.best_loss,
-            "best_epoch": self.best_run,
-            "evaluations_since_best": self.evaluations_since_best,
-            "best_phi": self.best_phi,
-        }
-
-
-@dataclasses.dataclass(frozen=True)
-class Report:
-    """What happened in one run: `num_steps` updates of each optimizee.
-
-    Attributes:
-        run: Runs done.
-        meta_loss: Weighted mean of the run's losses, sum w_t f / sum w_t.
-        gradient_norm: Mean norm of the run's meta-gradients.
-        learning_rate: Adam's learning rate.
-        skipped: Updates skipped so far, in all.
-        validation: Validation's learning curves, where there was one: shape
-            [curves, num_steps + 1].
-        validation_loss: Their mean loss over the last tenth of the steps.
-        final_loss: Their mean of f(theta_T).
-        is_best: Whether this is the best phi so far.
-    """
-
-    run: int
-    meta_loss: float
-    gradient_norm: float
-    learning_rate: float
-    skipped: int
-    validation: np.ndarray | None = None
-    validation_loss: float | None = None
-    final_loss: float | None = None
-    is_best: bool = False
 
 
 def combine(
@@ -139,7 +85,7 @@ class MetaTrainer:
         self.meta_optimizer = meta_optimizer.MetaOptimizer(
             self._phi, settings.gradient_clip_norm
         )
-        self.progress = Progress(self._phi)
+        self.progress = progress_lib.Progress(self._phi)
         self._step_weights = meta_loss.step_weights(
             settings.step_weights, settings.unroll_length
         )
@@ -173,7 +119,7 @@ class MetaTrainer:
             and int(self.progress.evaluations_since_best) >= patience
         )
 
-    def train(self) -> Iterator[Report]:
+    def train(self) -> Iterator[progress_lib.Report]:
         """Trains until finished, run by run.
 
         Yields:
@@ -203,7 +149,7 @@ class MetaTrainer:
         ):
             variable.assign(best)
 
-    def _train_run(self) -> Report:
+    def _train_run(self) -> progress_lib.Report:
         settings = self.settings
         index = int(self.progress.runs_done)
         rate = tf.constant(settings.learning_rate_at(index), tf.float32)
@@ -217,7 +163,7 @@ class MetaTrainer:
             losses, norms = self._make_run(seeds, rate)
         self._check_skips()
         done = index + 1
-        report = Report(
+        report = progress_lib.Report(
             run=done,
             meta_loss=float(np.mean(losses) / np.sum(self._step_weights)),
             gradient_norm=float(np.mean(norms)),
@@ -278,29 +224,17 @@ class MetaTrainer:
             settings.estimator_options.get("jit_compile", False),
         )
 
-    def _validate(self, report: Report) -> Report:
+    def _validate(self, report: progress_lib.Report) -> progress_lib.Report:
         curves = self._validation.curves(
             self.settings.seed, self.settings.evaluation_epochs
         )
         loss = evaluation.mean_of_last_tenth(curves)
-        progress = self.progress
-        is_best = loss < float(progress.best_loss)
-        if is_best:
-            progress.best_loss.assign(loss)
-            progress.best_run.assign(report.run)
-            progress.evaluations_since_best.assign(0)
-            for best, variable in zip(
-                progress.best_phi, self._phi, strict=True
-            ):
-                best.assign(variable)
-        else:
-            progress.evaluations_since_best.assign_add(1)
         return dataclasses.replace(
             report,
             validation=curves,
             validation_loss=loss,
             final_loss=float(np.mean(curves[:, -1])),
-            is_best=is_best,
+            is_best=self.progress.take_best(loss, report.run, self._phi),
         )
 
     def _check_skips(self) -> None:

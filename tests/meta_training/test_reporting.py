@@ -6,17 +6,17 @@ import numpy as np
 import tensorflow as tf
 
 from l2l_tf.evaluation import plotting
+from l2l_tf.meta_training import progress
 from l2l_tf.meta_training import reporting
-from l2l_tf.meta_training import trainer as meta_training
 
-PLAIN = meta_training.Report(
+PLAIN = progress.Report(
     run=2,
     meta_loss=0.5,
     gradient_norm=3.0,
     learning_rate=0.01,
     skipped=1,
 )
-VALIDATED = meta_training.Report(
+VALIDATED = progress.Report(
     run=4,
     meta_loss=0.25,
     gradient_norm=2.0,
