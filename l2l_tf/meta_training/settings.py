@@ -10,28 +10,21 @@ import dataclasses
 import functools
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from l2l_tf.core import checks
-from l2l_tf.core import options
 from l2l_tf.core import registry
 from l2l_tf.meta_gradients import registry as meta_gradients
-
-SCHEDULES = ("constant", "cosine")
+from l2l_tf.meta_training import conversions
 
 _MAX_LANES = 16
-_MAX_INT32 = 2**31 - 1
-# The least and the greatest normal numbers of float32.
-_FLOAT32_RANGE = (1.1754944e-38, 3.4028235e38)
-
-Convert = Callable[[str, Any], Any]
 
 
 def _setting(
     default: Any,
     help_text: str,
-    convert: Convert,
+    convert: conversions.Convert,
     alias: str | None = None,
     of_estimator: bool = False,
 ) -> Any:
@@ -57,77 +50,6 @@ def _setting(
     )
 
 
-def _integer(name: str, value: Any, minimum: int = 1) -> int:
-    value = checks.integer(name, value, minimum)
-    if value > _MAX_INT32:
-        raise ValueError(
-            f"{name} must be at most {_MAX_INT32}; received {value}."
-        )
-    return value
-
-
-def _seed(name: str, value: Any) -> int:
-    # Seeds are split into parts of 31 bits where they become tensors.
-    return checks.integer(name, value, minimum=0)
-
-
-def _float32(name: str, value: Any, zero: bool = False) -> float:
-    value = float(checks.number(name, value, 0.0, above=not zero))
-    least, greatest = _FLOAT32_RANGE
-    if value and not least <= value <= greatest:
-        raise ValueError(
-            f"{name} must be between {least:.2g} and {greatest:.2g}, the "
-            f"numbers that float32 holds; received {value!r}."
-        )
-    return value
-
-
-def _fraction(name: str, value: Any) -> float:
-    value = float(checks.number(name, value, 0.0, above=True))
-    if value > 1.0:
-        raise ValueError(f"{name} must be at most 1; received {value!r}.")
-    return value
-
-
-def _boolean(name: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError(f"{name} must be true or false; received {value!r}.")
-    return value
-
-
-def _schedule(name: str, value: Any) -> str:
-    if value not in SCHEDULES:
-        raise ValueError(
-            f"Unknown {name} {value!r}; accepted: {list(SCHEDULES)}."
-        )
-    return value
-
-
-def _meta_gradient(name: str, value: Any) -> str:
-    del name
-    meta_gradients.ESTIMATORS.get(value)
-    return value
-
-
-def _options(name: str, value: Any) -> dict[str, Any]:
-    if isinstance(value, str):
-        value = options.parse(value, name)
-    if not isinstance(value, Mapping):
-        raise ValueError(
-            f"{name} must map names to values; received {value!r}."
-        )
-    return dict(value)
-
-
-def _step_weights(name: str, value: Any) -> Any:
-    del name  # Checked with unroll_length.
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _optional(convert: Convert) -> Convert:
-    return lambda name, value: None if value is None else convert(name, value)
-
-
 @dataclasses.dataclass(frozen=True)
 class Settings:
     """How to meta-train. A run is `num_steps` updates of an optimizee.
@@ -135,38 +57,38 @@ class Settings:
     Each field's metadata holds its help text (`help`).
     """
 
-    num_epochs: int = _setting(10_000, "Number of runs.", _integer)
+    num_epochs: int = _setting(10_000, "Number of runs.", conversions.integer)
     num_steps: int = _setting(
-        100, "Updates of the optimizee per run.", _integer
+        100, "Updates of the optimizee per run.", conversions.integer
     )
     unroll_length: int = _setting(
-        20, "Updates per unroll; divides num_steps.", _integer
+        20, "Updates per unroll; divides num_steps.", conversions.integer
     )
     learning_rate: float = _setting(
         0.001,
         "Adam's learning rate on phi.",
-        functools.partial(_float32, zero=True),
+        functools.partial(conversions.float32, zero=True),
     )
     learning_rate_schedule: str = _setting(
         "constant",
         "constant, or cosine: decay to zero at the last run.",
-        _schedule,
+        conversions.schedule,
     )
     gradient_clip_norm: float | None = _setting(
         None,
         "Greatest norm of the meta-gradient. Default: no limit.",
-        _optional(_float32),
+        conversions.optional(conversions.float32),
     )
     num_optimizees: int = _setting(
         1,
         "Optimizees per meta-step, whose meta-gradients are averaged.",
-        _integer,
+        conversions.integer,
         alias="batch_size",
     )
     second_derivatives: bool = _setting(
         False,
         "Differentiate through the optimizee's gradients.",
-        _boolean,
+        checks.boolean,
         of_estimator=True,
     )
     meta_gradient: str | None = _setting(
@@ -175,19 +97,19 @@ class Settings:
         "memory), autodiff, es (evolution strategies) or pes (persistent "
         "evolution strategies: of the whole run, from short unrolls). Default: "
         "replay, and autodiff with second_derivatives.",
-        _optional(_meta_gradient),
+        conversions.optional(conversions.meta_gradient),
     )
     meta_gradient_options: str | Mapping[str, Any] = _setting(
         "",
         "Options that the estimator of the meta-gradient has beside these "
         "settings, as JSON or key=value pairs separated by commas.",
-        _options,
+        conversions.options,
     )
     coordinate_fraction: float = _setting(
         1.0,
         "Share of the coordinates that replay draws for each unroll; with less "
         "than 1 meta-gradients are unbiased estimates.",
-        _fraction,
+        conversions.fraction,
         of_estimator=True,
     )
     num_lanes: int | None = _setting(
@@ -195,51 +117,55 @@ class Settings:
         "Shares of the coordinates that are replayed side by side; kept with "
         "the experiment, since sums differ in rounding with their number. "
         f"Default: one for each core of the machine, at most {_MAX_LANES}.",
-        _optional(_integer),
+        conversions.optional(conversions.integer),
         of_estimator=True,
     )
     num_pairs: int = _setting(
         16,
         "Pairs of perturbed rules, phi + e and phi - e, per unroll of es and "
         "pes.",
-        _integer,
+        conversions.integer,
         of_estimator=True,
     )
     perturbation_std: float = _setting(
         0.01,
         "Standard deviation of the perturbations e of es and pes.",
-        _float32,
+        conversions.float32,
         of_estimator=True,
     )
     jit_compile: bool = _setting(
         True,
         "Let XLA compile unrolls, replay and validation; false for an "
         "optimizee that XLA cannot compile.",
-        _boolean,
+        checks.boolean,
     )
     step_weights: str | tuple[float, ...] = _setting(
         "constant",
         "Weights w_t of the losses of one unroll: constant, rising, last, or a "
         "list of unroll_length + 1 numbers.",
-        _step_weights,
+        conversions.step_weights,
     )
     evaluation_period: int = _setting(
-        1_000, "Runs between two validations.", _integer
+        1_000, "Runs between two validations.", conversions.integer
     )
-    evaluation_epochs: int = _setting(20, "Runs per validation.", _integer)
-    log_period: int = _setting(100, "Runs between two log lines.", _integer)
+    evaluation_epochs: int = _setting(
+        20, "Runs per validation.", conversions.integer
+    )
+    log_period: int = _setting(
+        100, "Runs between two log lines.", conversions.integer
+    )
     patience: int | None = _setting(
         None,
         "Stop after this many validations without a new best. Default: never.",
-        _optional(_integer),
+        conversions.optional(conversions.integer),
     )
     max_skips_in_a_row: int = _setting(
         100,
         "Updates skipped one after the other, since the meta-loss or its "
         "gradient was not finite, that end training with an error.",
-        _integer,
+        conversions.integer,
     )
-    seed: int = _setting(0, "Seed of all randomness.", _seed)
+    seed: int = _setting(0, "Seed of all randomness.", conversions.seed)
 
     def __post_init__(self):
         """Converts values, and refuses what makes no sense."""
