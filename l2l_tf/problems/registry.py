@@ -35,7 +35,7 @@ def make_problem(
     if is_import(name):
         raise ValueError(
             f"The problem {name!r} is code to be imported, which only "
-            "import_problem does."
+            f"import_problem does, or a script with problem={name!r}."
         )
     return PROBLEMS.build(name, split, **options)
 
