@@ -11,6 +11,7 @@ import math
 import time
 
 import _command_line as command_line
+import _flags as command_flags
 from absl import flags
 
 FLAGS = flags.FLAGS
@@ -49,18 +50,18 @@ flags.DEFINE_string(
     "Hand-designed optimizers to compare with, separated by commas, each with "
     "its searched learning rate; or all.",
 )
-command_line.define_integer("num_epochs", 100, "Number of runs.")
-command_line.define_integer("num_steps", 100, "Updates per run.")
-command_line.define_integer(
+command_flags.define_integer("num_epochs", 100, "Number of runs.")
+command_flags.define_integer("num_steps", 100, "Updates per run.")
+command_flags.define_integer(
     "search_epochs", 10, "Validation runs per learning rate of a search."
 )
 flags.DEFINE_alias("search_runs", "search_epochs")
 flags.DEFINE_string(
     "split", "test", "Data to draw runs from: train, validation or test."
 )
-command_line.define_integer("seed", 0, "Seed of the runs.")
+command_flags.define_integer("seed", 0, "Seed of the runs.")
 flags.DEFINE_string("data_dir", None, "Folder of prepared TFDS data sets.")
-command_line.define_imports()
+command_flags.define_imports()
 flags.DEFINE_bool(
     "jit_compile",
     True,

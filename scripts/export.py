@@ -9,6 +9,7 @@ one whose optimizer is to be written elsewhere.
 from __future__ import annotations
 
 import _command_line as command_line
+import _flags as command_flags
 from absl import flags
 
 FLAGS = flags.FLAGS
@@ -24,7 +25,7 @@ flags.DEFINE_string(
     "The problem of your own, package.module:function, that the experiment is "
     "on; others are known from the folder.",
 )
-command_line.define_integer(
+command_flags.define_integer(
     "test_epochs",
     20,
     "Test runs whose results beside the baselines' go into the metadata; 0 "
@@ -32,7 +33,7 @@ command_line.define_integer(
 )
 flags.DEFINE_alias("test_runs", "test_epochs")
 flags.DEFINE_string("data_dir", None, "Folder of prepared TFDS data sets.")
-command_line.define_imports()
+command_flags.define_imports()
 
 
 def main(argv: list[str]) -> None:

@@ -14,6 +14,7 @@ import tempfile
 import time
 
 import _command_line as command_line
+import _flags as command_flags
 from absl import flags
 
 FLAGS = flags.FLAGS
@@ -22,7 +23,7 @@ flags.DEFINE_string(
     "figure", None, "The figure, or all; without it, the names are listed."
 )
 flags.DEFINE_bool("quick", False, "Few runs and architectures: a first look.")
-command_line.define_integer("seed", 0, "Seed of the runs.")
+command_flags.define_integer("seed", 0, "Seed of the runs.")
 flags.DEFINE_bool("search", False, "Search the baselines' rates anew.")
 flags.DEFINE_bool(
     "redraw",

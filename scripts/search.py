@@ -10,13 +10,14 @@ with the same flags, an interrupted search continues, and with a greater
 from __future__ import annotations
 
 import _command_line as command_line
+import _flags as command_flags
 import train
 from absl import flags
 
 FLAGS = flags.FLAGS
 
 flags.adopt_module_key_flags(train)
-command_line.define_integer("num_trials", 10, "Number of rates to try.")
+command_flags.define_integer("num_trials", 10, "Number of rates to try.")
 flags.DEFINE_float("lowest_rate", 1e-4, "The least rate.")
 flags.DEFINE_float("highest_rate", 3e-2, "The greatest rate.")
 

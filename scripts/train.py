@@ -13,6 +13,7 @@ import shlex
 import sys
 
 import _command_line as command_line
+import _flags as command_flags
 from absl import flags
 
 FLAGS = flags.FLAGS
@@ -73,9 +74,9 @@ flags.DEFINE_string(
     "--overwrite, --test_runs, --data_dir and --imports; the stages say the "
     "rest.",
 )
-command_line.define_imports()
-command_line.define_settings()
-command_line.define_integer(
+command_flags.define_imports()
+command_flags.define_settings()
+command_flags.define_integer(
     "test_epochs",
     20,
     "Test runs at the end, whose results beside the baselines' go into the "
@@ -210,7 +211,7 @@ def _train_recipe() -> None:
 
     others = [
         f"--{name}"
-        for name in command_line.own_flags()
+        for name in command_flags.own_flags()
         if FLAGS[name].present and name not in _WITH_RECIPE
     ]
     if others:

@@ -1,4 +1,4 @@
-"""Tests of scripts/_command_line.py."""
+"""Tests of scripts/_flags.py."""
 
 import json
 import pathlib
@@ -13,10 +13,10 @@ _PROGRAM = """
 import json
 import sys
 import train
-import _command_line
+import _flags
 assert "tensorflow" not in sys.modules
 train.FLAGS(["train.py"])
-print(json.dumps([_command_line.as_flags(t) for t in json.load(sys.stdin)]))
+print(json.dumps([_flags.as_flags(t) for t in json.load(sys.stdin)]))
 """
 _TEXTS = {
     "num_steps must be a multiple of unroll_length; received 4 and 3.": (
