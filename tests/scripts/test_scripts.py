@@ -151,6 +151,11 @@ def test_train_writes_what_the_flags_say(trained):
             ["--second_derivatives", "--meta_gradient='es'", "autodiff"],
         ),
         (["--num_pairs=3"], ["--num_pairs=3", "'es' or 'pes'"]),
+        (
+            ["--meta_gradient_options=size=3"],
+            ["'size'", "--meta_gradient='replay'"],
+        ),
+        (["--imports=nonesuch"], ["no module 'nonesuch'", "--imports="]),
         (["--num_steps=30.0", "--unroll_length=7"], ["--unroll_length", "7"]),
         (["--num_epochs=4294967296"], ["--num_epochs", "4294967296"]),
         (["--test_runs=4294967296"], ["--test_epochs", "4294967296"]),
