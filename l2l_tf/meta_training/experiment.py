@@ -219,9 +219,7 @@ class Experiment:
 
     def _start_from(self, optimizer: str) -> None:
         source = saved_optimizer.load(optimizer)
-        check_start(optimizer, source.config(), self.rule.config())
-        ours, theirs = self.rule.trainable_variables, source.trainable_variables
-        for variable, value in zip(ours, theirs, strict=True):
+        for variable, value in start_weights(optimizer, source, self.rule):
             variable.assign(value)
         metadata = metadata_lib.read(optimizer)
         commands = [*metadata.get("earlier_commands", [])]
@@ -258,21 +256,26 @@ def check_fit(rule: rules.UpdateRule, problem: problems.Problem) -> None:
     rule.initial_state(params)
 
 
-def check_start(
-    optimizer: str, source: Mapping[str, Any], rule: Mapping[str, Any]
-) -> None:
-    """Raises a ValueError if a rule cannot start from another one's weights.
+def start_weights(
+    optimizer: str, source: rules.UpdateRule, rule: rules.UpdateRule
+) -> list[tuple[tf.Variable, tf.Variable]]:
+    """Returns a rule's weights, each with the one that it starts from.
 
     Args:
-        optimizer: The saved optimizer to start from.
-        source: Its rule's configuration.
-        rule: The configuration of the rule to train.
+        optimizer: What the rule to start from is called.
+        source: The rule to start from.
+        rule: The rule to train.
+
+    Raises:
+        ValueError: If it cannot start from that one.
     """
-    if _weightless(source) != _weightless(rule):
+    try:
+        return rule.weights_from(source)
+    except ValueError as error:
         raise ValueError(
             f"The optimizer {optimizer!r} is another rule than the one to "
-            f"train: {source} and {rule}."
-        )
+            f"train: {source.config()} and {rule.config()}."
+        ) from error
 
 
 def _without_curves(values: Any) -> Any:
@@ -282,17 +285,6 @@ def _without_curves(values: Any) -> Any:
         key: _without_curves(value)
         for key, value in values.items()
         if key not in ("mean", "std")
-    }
-
-
-def _weightless(config: Any) -> Any:
-    """Returns a rule's configuration without what decides its weights."""
-    if not isinstance(config, Mapping):
-        return config
-    return {
-        key: _weightless(value)
-        for key, value in config.items()
-        if key not in ("initializer", "seed")
     }
 
 

@@ -22,6 +22,7 @@ from l2l_tf.meta_training import recipe as recipe_lib
 from l2l_tf.meta_training import settings as settings_lib
 from l2l_tf.problems import base as problems
 from l2l_tf.problems import registry
+from l2l_tf.rules import registry as rules
 from l2l_tf.saving import metadata
 
 
@@ -145,7 +146,9 @@ def plan(
                 rule, problem, seed=settings.seed
             )
             if start is not None:
-                experiment_lib.check_start(start, start_rule, rule)
+                experiment_lib.start_weights(
+                    start, rules.make_rule(start_rule), rules.make_rule(rule)
+                )
             of_recipe = (
                 recipe.name if stage is last else f"{recipe.name}/{stage.name}"
             )

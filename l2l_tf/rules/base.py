@@ -224,6 +224,36 @@ class UpdateRule(tf.Module, abc.ABC):
         """
         saved_model.read(folder, self.trainable_variables)
 
+    def weights_from(
+        self, source: UpdateRule
+    ) -> list[tuple[tf.Variable, tf.Variable]]:
+        """Returns how to start from another rule's weights.
+
+        Args:
+            source: A rule of the same configuration, but for what decides its
+                fresh weights.
+
+        Returns:
+            Its own weights, each with the weight of the other rule that it
+            would be set to.
+
+        Raises:
+            ValueError: If the source is another rule.
+        """
+        ours, theirs = (_weightless(r.config()) for r in (self, source))
+        if ours != theirs:
+            raise ValueError(
+                f"The rule {ours} cannot start from the weights of another, "
+                f"{theirs}."
+            )
+        return list(
+            zip(
+                self.trainable_variables,
+                source.trainable_variables,
+                strict=True,
+            )
+        )
+
     def saved_parts(
         self, folder: str | os.PathLike
     ) -> list[tuple[UpdateRule, pathlib.Path]]:
@@ -271,6 +301,17 @@ _FOLLOWS_FROM_CALL = (
     "restore",
     "saved_parts",
 )
+
+
+def _weightless(config: Any) -> Any:
+    """Returns a rule's configuration without what decides its weights."""
+    if not isinstance(config, Mapping):
+        return config
+    return {
+        key: _weightless(value)
+        for key, value in config.items()
+        if key not in ("initializer", "seed")
+    }
 
 
 def replay_steps(
