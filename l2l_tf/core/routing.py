@@ -58,7 +58,8 @@ def route(
     if unmatched:
         raise ValueError(
             f"No pattern of {list(patterns)} matches the parameters "
-            f"{[names[p] for p in unmatched]}; add a pattern for them, such as '.*' at the end."
+            f"{[names[position] for position in unmatched]}; add a pattern "
+            "for them, such as '.*' at the end."
         )
     if unused:
         raise ValueError(

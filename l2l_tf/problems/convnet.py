@@ -89,6 +89,7 @@ class _ConvNet(snt.Module):
         return self._logits(hidden)
 
 
+@snt.allow_empty_variables
 class _Identity(snt.Module):
     def __call__(self, inputs: tf.Tensor) -> tf.Tensor:
         return inputs

@@ -70,23 +70,8 @@ def load(
     if name == "digits":
         return _load_digits()
     folder = data_dir or os.environ.get("TFDS_DATA_DIR") or _DEFAULT_DATA_DIR
-    train, test, num_classes = _load_tfds(
-        name, str(pathlib.Path(folder).expanduser())
-    )
-    size = len(train.labels)
-    if num_validation is None:
-        num_validation = size // 6
-    if checks.integer("num_validation", num_validation) >= size:
-        raise ValueError(
-            f"num_validation must be less than the {size} images of the train "
-            f"split of {name!r}; received {num_validation}."
-        )
-    bound = size - num_validation
-    return Dataset(
-        Images(train.images[:bound], train.labels[:bound], train.scale),
-        Images(train.images[bound:], train.labels[bound:], train.scale),
-        test,
-        num_classes,
+    return _split_tfds(
+        name, str(pathlib.Path(folder).expanduser()), num_validation
     )
 
 
@@ -147,6 +132,28 @@ def _load_digits() -> Dataset:
         )
     )
     return Dataset(train, validation, test, num_classes=10)
+
+
+@functools.cache
+def _split_tfds(
+    name: str, data_dir: str, num_validation: int | None
+) -> Dataset:
+    train, test, num_classes = _load_tfds(name, data_dir)
+    size = len(train.labels)
+    if num_validation is None:
+        num_validation = size // 6
+    if checks.integer("num_validation", num_validation) >= size:
+        raise ValueError(
+            f"num_validation must be less than the {size} images of the train "
+            f"split of {name!r}; received {num_validation}."
+        )
+    bound = size - num_validation
+    return Dataset(
+        Images(train.images[:bound], train.labels[:bound], train.scale),
+        Images(train.images[bound:], train.labels[bound:], train.scale),
+        test,
+        num_classes,
+    )
 
 
 @functools.cache

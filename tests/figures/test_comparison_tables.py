@@ -161,3 +161,28 @@ def test_numbers_to_note(panel):
             }
         },
     }
+
+
+def test_steps_are_told_as_means_of_the_tenth_before(panel):
+    panel = _with_accuracy(panel)
+    optimizers = panel["results"]["optimizers"]
+    for index, found in enumerate(optimizers.values()):
+        found["mean"] = [1.0 + index + 0.01 * step for step in range(201)]
+        found["metrics"]["accuracy"]["mean"] = [0.001 * s for s in range(201)]
+    optimizers["sgd"]["mean"][95] = None
+    rows = _rows(tables.at_steps([panel], [5, 100, 1000]))
+    assert [row["optimizer"] for row in rows] == list(optimizers)
+    assert rows[0]["loss, step 5"] == "1.050"
+    assert rows[0]["loss, step 100"] == "1.955"  # Steps 91 to 100.
+    assert rows[1]["loss, step 100"] == "2.955"
+    assert rows[0]["accuracy, step 100"] == "0.095"
+    assert {row["loss, step 1000"] for row in rows} == {""}
+    assert rows[list(optimizers).index("sgd")]["loss, step 100"] == "diverged"
+
+
+def test_the_cost_of_searches_is_told(panel):
+    assert "search" not in tables.tables([panel], "adam")
+    panel["results"]["search_steps"] = {"adam": 1_000, "sgd": 2_500}
+    text = tables.tables([panel, panel], "adam", [10])
+    assert "search of baselines' rates made 7,000 steps" in text
+    assert "loss, step 10" in text
