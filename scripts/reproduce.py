@@ -103,6 +103,8 @@ def main(argv: list[str]) -> None:
             reproduction.record(result)
         print(f"\n{name} ({result['seconds']:.0f} s)")
         print(catalogue.FIGURES[name].tables(result), flush=True)
+    if rates.steps:
+        print(f"\nSteps of the search of rates: {rates.steps:,}")
     path = files.write_bytes(
         folder.with_name(f"{folder.name}.md"), report.report(folder).encode()
     )

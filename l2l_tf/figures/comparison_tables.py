@@ -45,12 +45,6 @@ def tables(
             "Means over the tenth of the steps that ends with the one named:",
             at_steps(panels, steps),
         ]
-    searched = sum(
-        sum(panel["results"].get("search_steps", {}).values())
-        for panel in panels
-    )
-    if searched:
-        parts.append(f"The search of baselines' rates made {searched:,} steps.")
     return "\n\n".join(parts)
 
 

@@ -124,7 +124,8 @@ def compare(panel: Panel, context: base.Context) -> dict[str, Any]:
             results that it keeps are not made again.
 
     Returns:
-        What `l2l_tf.evaluation.comparison.compare` returns for all of them.
+        What `l2l_tf.evaluation.comparison.compare` returns for all of them, but
+        for the steps of searches, which are counted with the rates.
     """
     problem = registry.make_problem(panel.problem, **panel.options)
     whole = _compare(panel, context, problem)
@@ -136,7 +137,7 @@ def compare(panel: Panel, context: base.Context) -> dict[str, Any]:
         if found is None:
             found = _compare(panel, context, problem, learned={label: rule})
             context.kept.put(key, found)
-        _add(whole, found)
+        whole["optimizers"] |= found["optimizers"]
     for name in panel.baselines:
         known = context.rates.get(problem, panel.num_steps)
         key = _key(whole, problem, name)
@@ -148,10 +149,14 @@ def compare(panel: Panel, context: base.Context) -> dict[str, Any]:
             rate = found["optimizers"][name]["learning_rate"]
             if name not in known:
                 context.rates.put(
-                    problem, panel.num_steps, {**known, name: rate}
+                    problem,
+                    panel.num_steps,
+                    {**known, name: rate},
+                    found["search_steps"][name],
                 )
             context.kept.put({**key, "rate": rate}, found)
-        _add(whole, found)
+        whole["optimizers"] |= found["optimizers"]
+    del whole["search_steps"]
     return whole
 
 
@@ -186,11 +191,6 @@ def _key(
         "problem": problem.config(),
         "optimizer": optimizer,
     }
-
-
-def _add(results: dict[str, Any], found: Mapping[str, Any]) -> None:
-    for key in ("optimizers", "search_steps"):
-        results[key] = {**results[key], **found[key]}
 
 
 def search_runs(panel: Panel) -> int:

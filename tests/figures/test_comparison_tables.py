@@ -180,9 +180,6 @@ def test_steps_are_told_as_means_of_the_tenth_before(panel):
     assert rows[list(optimizers).index("sgd")]["loss, step 100"] == "diverged"
 
 
-def test_the_cost_of_searches_is_told(panel):
-    assert "search" not in tables.tables([panel], "adam")
-    panel["results"]["search_steps"] = {"adam": 1_000, "sgd": 2_500}
-    text = tables.tables([panel, panel], "adam", [10])
-    assert "search of baselines' rates made 7,000 steps" in text
-    assert "loss, step 10" in text
+def test_steps_are_told_where_they_are_asked_for(panel):
+    assert "loss, step 10" not in tables.tables([panel], "adam")
+    assert "loss, step 10" in tables.tables([panel], "adam", [10])
