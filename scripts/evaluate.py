@@ -57,6 +57,12 @@ command_flags.define_integer(
 )
 flags.DEFINE_alias("search_runs", "search_epochs")
 flags.DEFINE_string(
+    "rate_search",
+    "grid",
+    "How learning rates are searched: grid, all steps at every rate, or "
+    "halving, few steps at all rates and all steps at the best few.",
+)
+flags.DEFINE_string(
     "split", "test", "Data to draw runs from: train, validation or test."
 )
 command_flags.define_integer("seed", 0, "Seed of the runs.")
@@ -78,6 +84,7 @@ def main(argv: list[str]) -> None:
     from l2l_tf.core import files
     from l2l_tf.evaluation import comparison
     from l2l_tf.evaluation import plotting
+    from l2l_tf.evaluation import rate_search
     from l2l_tf.meta_training import preparation
     from l2l_tf.problems import base
     from l2l_tf.rules import hand_designed
@@ -128,6 +135,7 @@ def main(argv: list[str]) -> None:
             f"Unknown --optimizer={FLAGS.optimizer!r}; accepted: L2L, "
             f"{', '.join(known)}."
         )
+    command_line.checked(rate_search.SEARCHES.get, FLAGS.rate_search)
     began = time.perf_counter()
     results = comparison.compare(
         problem,
@@ -140,8 +148,12 @@ def main(argv: list[str]) -> None:
         rates,
         FLAGS.search_epochs,
         FLAGS.jit_compile,
+        FLAGS.rate_search,
     )
     print(comparison.table(results))
+    if results["search_steps"]:
+        steps = sum(results["search_steps"].values())
+        print(f"Steps of the search of rates: {steps:,}")
     first = next(iter(results["optimizers"].values()))
     final = first["final"]
     # Zero is a perfect result, and NaN a failed run.

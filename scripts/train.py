@@ -23,8 +23,8 @@ flags.DEFINE_string(
     "simple",
     "What to train on: simple, simple-multi, quadratic, digits, mnist, "
     "fashion_mnist, image_classification (any TFDS set, see "
-    "--problem_options), ensemble, or a function of your own, "
-    "package.module:function.",
+    "--problem_options), cifar10, image_convnet (a convnet on any TFDS set), "
+    "ensemble, or a function of your own, package.module:function.",
 )
 flags.DEFINE_string(
     "problem_options",

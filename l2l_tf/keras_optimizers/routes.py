@@ -23,7 +23,7 @@ class Routes(parts.Part):
     """Gives each variable to one of several parts."""
 
     def __init__(self, routes: Mapping[str, parts.Part]):
-        """Takes parts by regular expressions over variables' paths.
+        """Takes parts by patterns, see `l2l_tf.core.routing.route`.
 
         Raises:
             ValueError: If there is no route, a pattern is refused, or an
@@ -48,7 +48,8 @@ class Routes(parts.Part):
             ValueError: If variables match no pattern, or a pattern gets none.
         """
         names = [parts.path_of(variable) for variable in variables]
-        found = routing.route(list(self.routes), names)
+        ranks = [len(variable.shape) for variable in variables]
+        found = routing.route(list(self.routes), names, ranks)
         self._owners = {}
         for (pattern, part), positions in zip(
             self.routes.items(), found, strict=True

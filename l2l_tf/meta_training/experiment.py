@@ -125,9 +125,9 @@ class Experiment:
 
     def _start_from(self, optimizer: str) -> None:
         source = saved_optimizer.load(optimizer)
-        preparation.check_start(optimizer, source.config(), self.rule.config())
-        ours, theirs = self.rule.trainable_variables, source.trainable_variables
-        for variable, value in zip(ours, theirs, strict=True):
+        for variable, value in preparation.start_weights(
+            optimizer, source, self.rule
+        ):
             variable.assign(value)
         metadata = metadata_lib.read(optimizer)
         commands = [*metadata.get("earlier_commands", [])]

@@ -87,19 +87,23 @@ def check_fit(rule: rules.UpdateRule, problem: problems.Problem) -> None:
     rule.initial_state(params)
 
 
-def check_start(
-    optimizer: str, source: Mapping[str, Any], rule: Mapping[str, Any]
-) -> None:
-    """Raises a ValueError if a rule cannot start from another one's weights.
+def start_weights(
+    optimizer: str, source: rules.UpdateRule, rule: rules.UpdateRule
+) -> list[tuple[tf.Variable, tf.Variable]]:
+    """Returns a rule's weights, each with the one that it starts from.
 
     Args:
-        optimizer: The saved optimizer to start from.
-        source: Its rule's configuration.
-        rule: The configuration of the rule to train.
+        optimizer: What the rule to start from is called.
+        source: The rule to start from.
+        rule: The rule to train.
+
+    Raises:
+        ValueError: If it cannot start from that one.
     """
-    fixed = registry.without_initial_options
-    if fixed(source) != fixed(rule):
+    try:
+        return rule.weights_from(source)
+    except ValueError as error:
         raise ValueError(
             f"The optimizer {optimizer!r} is another rule than the one to "
-            f"train: {source} and {rule}."
-        )
+            f"train: {source.config()} and {rule.config()}."
+        ) from error

@@ -23,6 +23,7 @@ from l2l_tf.meta_training import recipe as recipe_lib
 from l2l_tf.meta_training import settings as settings_lib
 from l2l_tf.problems import base as problems
 from l2l_tf.problems import registry
+from l2l_tf.rules import registry as rules
 from l2l_tf.saving import metadata
 
 
@@ -144,7 +145,9 @@ def plan(
                 rule = rule or start_rule
             rule = preparation.complete_rule(rule, problem, seed=settings.seed)
             if start is not None:
-                preparation.check_start(start, start_rule, rule)
+                preparation.start_weights(
+                    start, rules.make_rule(start_rule), rules.make_rule(rule)
+                )
             of_recipe = (
                 recipe.name if stage is last else f"{recipe.name}/{stage.name}"
             )

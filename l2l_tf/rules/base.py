@@ -254,6 +254,36 @@ class UpdateRule(tf.Module, abc.ABC):
         """
         saved_model.read(folder, self.trainable_variables)
 
+    def weights_from(
+        self, source: UpdateRule
+    ) -> list[tuple[tf.Variable, tf.Variable]]:
+        """Returns how to start from another rule's weights.
+
+        Args:
+            source: A rule of the same configuration, but for what decides its
+                fresh weights.
+
+        Returns:
+            Its own weights, each with the weight of the other rule that it
+            would be set to.
+
+        Raises:
+            ValueError: If the source is another rule.
+        """
+        ours, theirs = map(_without_initial_options, (self, source))
+        if ours != theirs:
+            raise ValueError(
+                f"The rule {ours} cannot start from the weights of another, "
+                f"{theirs}."
+            )
+        return list(
+            zip(
+                self.trainable_variables,
+                source.trainable_variables,
+                strict=True,
+            )
+        )
+
     def saved_parts(
         self, folder: str | os.PathLike
     ) -> list[tuple[UpdateRule, pathlib.Path]]:
@@ -302,6 +332,18 @@ _FOLLOWS_FROM_CALL = (
     "restore",
     "saved_parts",
 )
+
+
+def _without_initial_options(rule: UpdateRule) -> dict[str, Any]:
+    """Returns a configuration without what decides first values of weights."""
+    return rule.map_config(
+        rule.config(),
+        lambda kind, options: {
+            key: value
+            for key, value in options.items()
+            if key not in kind.initial_options
+        },
+    )
 
 
 def replay_steps(

@@ -87,18 +87,6 @@ def with_seed(config: Any, seed: int) -> Any:
     return map_config(config, change)
 
 
-def without_initial_options(config: Any) -> Any:
-    """Returns a configuration without what decides first values of weights."""
-    return map_config(
-        config,
-        lambda rule, options: {
-            key: value
-            for key, value in options.items()
-            if key not in rule.initial_options
-        },
-    )
-
-
 def accepted_options(name: str) -> list[str]:
     """Returns the names of the options that a rule accepts."""
     return registry.accepted(RULES.get(name))
