@@ -165,18 +165,28 @@ def test_every_part_that_takes_a_seed_gets_one_unless_it_has_one():
     assert given["routes"]["a"] == {"layers": [2]}
 
 
-def test_initial_options_are_left_out_of_every_part():
-    given = {
-        "rule": "routed",
-        "routes": {
-            "a": {"layers": [2], "seed": 7, "initializer": "zeros"},
-            "b": {"rule": "adam", "learning_rate": 0.1},
-        },
-    }
-    assert registry.without_initial_options(given)["routes"] == {
-        "a": {"layers": [2]},
-        "b": {"rule": "adam", "learning_rate": 0.1},
-    }
+def test_a_rule_starts_from_one_that_only_began_otherwise():
+    def make(learning_rate, **initial):
+        routes = {
+            "a": {"layers": [2], **initial},
+            "b": {"rule": "adam", "learning_rate": learning_rate},
+        }
+        return registry.make_rule({"rule": "routed", "routes": routes})
+
+    rule = make(0.1)
+    source = make(0.1, seed=7, initializer="zeros")
+    found = [
+        variable.ref()
+        for pair in rule.weights_from(source)
+        for variable in pair
+    ]
+    weights = zip(
+        rule.trainable_variables, source.trainable_variables, strict=True
+    )
+    assert found == [variable.ref() for pair in weights for variable in pair]
+    assert found
+    with pytest.raises(ValueError, match="cannot start from the weights"):
+        rule.weights_from(make(0.2, seed=7))
 
 
 @pytest.mark.parametrize(
