@@ -13,12 +13,15 @@ import runpy
 import subprocess
 import sys
 import tempfile
+import threading
 from multiprocessing import connection
 from multiprocessing import forkserver
 from typing import IO, NamedTuple
 from unittest import mock
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+_SECONDS = 600  # until a program is taken to be stuck, and killed
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["tensorflow", "keras", "matplotlib.figure"])
@@ -82,11 +85,14 @@ def start(program, *arguments, path=ROOT, cwd=None, environment=None):
             ),
         )
         process.start()
+        limit = threading.Timer(_SECONDS, process.kill)
+        limit.start()
         for stream in streams:
             stream.close()
         try:
             yield Running(process, stdout, stderr)
         finally:
+            limit.cancel()
             process.kill()
             process.join()
 
