@@ -5,10 +5,6 @@ The reference is a loop in plain Python around `optimizer.apply`.
 """
 
 import functools
-import os
-import pathlib
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -16,10 +12,9 @@ import pytest
 import tensorflow as tf
 
 from l2l_tf import LearnedOptimizer
+from tests import processes
 
 pytestmark = pytest.mark.slow
-
-ROOT = str(pathlib.Path(__file__).resolve().parents[2])
 
 INPUTS = np.random.RandomState(0).randn(96, 4).astype("float32")
 TARGETS = INPUTS[:, :1] * INPUTS[:, 1:2]
@@ -29,13 +24,13 @@ TOKENS = np.random.RandomState(1).randint(0, 7, [96, 5])
 KINDS = ["learned", "routed", "guarded", "both", "adam"]
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(scope="module", params=KINDS)
 def make(request, exported):
     """Returns a function that makes the optimizer under test."""
     return functools.partial(_make, request.param, {".*": str(exported)})
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(scope="module", params=KINDS)
 def make_split(request, exported):
     """Like `make`, for models with biases: these have a route of their own."""
     routes = {"bias|beta": str(exported), ".*": str(exported)}
@@ -111,6 +106,11 @@ def _inputs(make_model):
     return TOKENS if make_model is _embedding else INPUTS
 
 
+def _compile(model, optimizer):
+    """Compiles a model where it makes no difference whether XLA does, too."""
+    model.compile(optimizer, loss="mse", jit_compile=False)
+
+
 def _fit(model, inputs=INPUTS, epochs=2, **options):
     return model.fit(
         inputs,
@@ -127,9 +127,11 @@ def _values(model):
     return [variable.numpy() for variable in model.trainable_variables]
 
 
-def _loop(make_model, optimizer, num_steps=6):
-    """Returns what a training loop in plain Python gives, and the model."""
+@functools.cache
+def _loop(make_model, make_optimizer, num_steps=6, **options):
+    """Returns what a training loop in plain Python gives."""
     model, inputs = _build(make_model), _inputs(make_model)
+    optimizer = make_optimizer(**options)
     for step in range(num_steps):
         batch = slice(32 * (step % 3), 32 * (step % 3) + 32)
         with tf.GradientTape() as tape:
@@ -152,7 +154,7 @@ def test_fit_of_any_model_follows_the_loop(make_model, make_split):
     model = _build(make_model)
     model.compile(make_split(), loss="mse")
     _fit(model, _inputs(make_model))
-    _assert_close(_values(model), _loop(make_model, make_split()))
+    _assert_close(_values(model), _loop(make_model, make_split))
     assert np.isfinite(model.evaluate(_inputs(make_model), TARGETS, verbose=0))
 
 
@@ -170,7 +172,7 @@ def test_every_way_to_compile_follows_the_loop(options, make_split):
     model = _build()
     model.compile(make_split(), loss="mse", **options)
     _fit(model)
-    _assert_close(_values(model), _loop(_sequential, make_split()))
+    _assert_close(_values(model), _loop(_sequential, make_split))
     assert int(model.optimizer.iterations.numpy()) == 6
 
 
@@ -187,7 +189,7 @@ def test_own_training_step_follows_the_loop(make_split):
 
     for start in (0, 32, 64):
         step(INPUTS[start : start + 32], TARGETS[start : start + 32])
-    _assert_close(_values(model), _loop(_sequential, make_split(), 3))
+    _assert_close(_values(model), _loop(_sequential, make_split, 3))
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
@@ -204,7 +206,7 @@ def test_mixed_precision(policy, make_split):
     assert is_scaled == (policy == "mixed_float16")
     assert all(v.dtype == np.float32 for v in _values(model))
     # Close to single precision, compared with how far training moved.
-    expected, ours = _loop(_functional, make_split()), _values(model)
+    expected, ours = _loop(_functional, make_split), _values(model)
     flat = [np.concatenate([v.ravel() for v in w]) for w in (ours, expected)]
     moved = flat[1] - np.concatenate([v.ravel() for v in start])
     assert np.linalg.norm(moved) > 0
@@ -237,7 +239,7 @@ def test_loss_scale_factor_is_taken_out_of_gradients(make_split):
     results = []
     for factor in (None, 8.0):
         model = _build(_functional)
-        model.compile(make_split(loss_scale_factor=factor), loss="mse")
+        _compile(model, make_split(loss_scale_factor=factor))
         _fit(model)
         results.append(_values(model))
     _assert_close(*results)
@@ -281,15 +283,15 @@ def test_moving_average_of_the_parameters(overwrite_every, make):
 
 def test_learning_rate_follows_callbacks_and_schedules(make_split):
     model = _build(_functional)
-    model.compile(make_split(), loss="mse")
+    _compile(model, make_split())
     _fit(model, callbacks=[keras.callbacks.LearningRateScheduler(_one_then_0)])
     second = _build(_functional)
     schedule = keras.optimizers.schedules.PiecewiseConstantDecay(
         [2], [0.5, 0.0]
     )
-    second.compile(make_split(learning_rate=schedule), loss="mse")
+    _compile(second, make_split(learning_rate=schedule))
     _fit(second)
-    expected = _loop(_functional, make_split(learning_rate=0.5), 3)
+    expected = _loop(_functional, make_split, 3, learning_rate=0.5)
     _assert_close(_values(model), expected)
     _assert_close(_values(second), expected)
 
@@ -303,12 +305,12 @@ def test_frozen_layer_stays_and_moves_when_unfrozen(make_split):
     model = _build(_functional)
     frozen = model.layers[1]
     frozen.trainable = False
-    model.compile(make_split(), loss="mse")
+    _compile(model, make_split())
     before = frozen.kernel.numpy()
     _fit(model, epochs=1)
     np.testing.assert_array_equal(frozen.kernel, before)
     frozen.trainable = True
-    model.compile(make_split(), loss="mse")
+    _compile(model, make_split())
     _fit(model, epochs=1)
     assert np.all(frozen.kernel.numpy() != before)
 
@@ -347,7 +349,7 @@ def test_constraint_is_kept(make_split):
     model = keras.Sequential(
         [keras.layers.Dense(1, kernel_constraint="non_neg")]
     )
-    model.compile(make_split(), loss="mse")
+    _compile(model, make_split())
     _fit(model, epochs=1)
     assert np.all(_values(model)[0] >= 0)
 
@@ -376,7 +378,7 @@ def test_model_checkpoint_resumes_on_the_same_trajectory(
 ):
     file = tmp_path / f"m{'.weights.h5' if weights_only else '.keras'}"
     model = _build()
-    model.compile(make_split(), loss="mse")
+    _compile(model, make_split())
     _fit(
         model,
         callbacks=[
@@ -387,7 +389,7 @@ def test_model_checkpoint_resumes_on_the_same_trajectory(
     )
     if weights_only:
         restored = _build()
-        restored.compile(make_split(), loss="mse")
+        _compile(restored, make_split())
         restored.optimizer.build(restored.trainable_variables)
         restored.load_weights(file)
     else:
@@ -408,7 +410,7 @@ def test_killed_fit_resumes_on_the_same_trajectory(make_split, tmp_path):
         folder = tmp_path / str(len(kills))
         for callbacks in (kills, []):
             model = _build()
-            model.compile(make_split(), loss="mse")
+            _compile(model, make_split())
             backup = keras.callbacks.BackupAndRestore(folder)
             try:
                 _fit(model, epochs=4, callbacks=[backup, *callbacks])
@@ -426,7 +428,7 @@ def test_files_continue_in_another_process(exported, tmp_path):
     models = {}
     for kind in KINDS:
         models[kind] = _build()
-        models[kind].compile(_make(kind, routes), loss="mse")
+        _compile(models[kind], _make(kind, routes))
         _fit(models[kind], epochs=1)
         models[kind].save(tmp_path / f"{kind}.keras")
     np.savez(tmp_path / "data.npz", inputs=INPUTS, targets=TARGETS)
@@ -440,13 +442,9 @@ for kind in sys.argv[1:]:
               verbose=0)
     model.save_weights(f"{kind}.weights.h5")
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program, *KINDS],
-        capture_output=True,
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": ROOT},
-    )
-    assert done.returncode == 0, done.stderr.decode()
+    (tmp_path / "program.py").write_text(program)
+    done = processes.run(tmp_path / "program.py", *KINDS, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
     for kind, model in models.items():
         _fit(model, epochs=1)
         other = _build()
@@ -458,13 +456,13 @@ def test_tensorflow_checkpoint_resumes_on_the_same_trajectory(
     make_split, tmp_path
 ):
     model = _build()
-    model.compile(make_split(), loss="mse")
+    _compile(model, make_split())
     _fit(model)
     path = tf.train.Checkpoint(model=model, optimizer=model.optimizer).save(
         str(tmp_path / "checkpoint")
     )
     restored = _build()
-    restored.compile(make_split(), loss="mse")
+    _compile(restored, make_split())
     restored.optimizer.build(restored.trainable_variables)
     tf.train.Checkpoint(model=restored, optimizer=restored.optimizer).restore(
         path

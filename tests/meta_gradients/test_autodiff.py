@@ -1,5 +1,7 @@
 """Tests of l2l_tf/meta_gradients/autodiff.py, and of replay.py against it."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -52,7 +54,9 @@ _ROUTES = {
 }
 
 
+@functools.cache
 def _start(problem_name, rule_name):
+    """Returns a rule, a problem and the start of a run, to be left so."""
     problem = _PROBLEMS[problem_name]
     config = _RULES.get(
         rule_name, {"rule": "routed", "routes": _ROUTES[problem_name]}
@@ -109,12 +113,19 @@ def _autodiff(rule, problem, run, step_weights, second_derivatives):
     )
 
 
+@functools.cache
+def _exact(problem_name, rule_name, step_weights, second_derivatives=False):
+    """Returns what automatic differentiation gives, for several tests."""
+    started = _start(problem_name, rule_name)
+    return _autodiff(*started, _STEP_WEIGHTS[step_weights], second_derivatives)
+
+
 def _check_against_differences(
     problem_name, rule_name, step_weights, second_derivatives
 ):
     rule, problem, run = _start(problem_name, rule_name)
-    arguments = rule, problem, run, step_weights
-    result = _autodiff(*arguments, second_derivatives)
+    arguments = rule, problem, run, _STEP_WEIGHTS[step_weights]
+    result = _exact(problem_name, rule_name, step_weights, second_derivatives)
     loss, recorded = _meta_loss(*arguments)
     assert float(result.loss) == pytest.approx(loss, rel=1e-12)
     fed = None if second_derivatives else recorded
@@ -143,7 +154,7 @@ def test_gradients_are_those_of_the_meta_loss(
     problem_name, rule_name, second_derivatives
 ):
     _check_against_differences(
-        problem_name, rule_name, _STEP_WEIGHTS["random"], second_derivatives
+        problem_name, rule_name, "random", second_derivatives
     )
 
 
@@ -151,18 +162,14 @@ def test_gradients_are_those_of_the_meta_loss(
 @pytest.mark.parametrize("step_weights", ["constant", "last"])
 def test_gradients_follow_the_step_weights(step_weights, second_derivatives):
     _check_against_differences(
-        "quadratic",
-        "log_and_sign",
-        _STEP_WEIGHTS[step_weights],
-        second_derivatives,
+        "quadratic", "log_and_sign", step_weights, second_derivatives
     )
 
 
 @pytest.mark.parametrize("problem_name", _PROBLEMS)
 def test_second_derivatives_make_a_difference(problem_name):
-    rule, problem, run = _start(problem_name, "identity")
     without, with_them = (
-        _autodiff(rule, problem, run, _STEP_WEIGHTS["constant"], flag)
+        _exact(problem_name, "identity", "constant", flag)
         for flag in (False, True)
     )
     np.testing.assert_array_equal(without.losses, with_them.losses)
@@ -172,7 +179,7 @@ def test_second_derivatives_make_a_difference(problem_name):
 
 def test_the_result_holds_the_unroll():
     rule, problem, run = _start("quadratic", "identity")
-    result = _autodiff(rule, problem, run, _STEP_WEIGHTS["random"], False)
+    result = _exact("quadratic", "identity", "random")
     losses, end, *_ = tf.function(unroll.unroll)(rule, problem, run, _NUM_STEPS)
     np.testing.assert_allclose(result.losses, losses, rtol=1e-12)
     tf.nest.map_structure(
@@ -190,11 +197,15 @@ def test_weights_that_the_loss_does_not_reach_get_zeros():
         np.testing.assert_array_equal(gradient, tf.zeros_like(gradient))
 
 
-def _both(rule, problem, run, step_weights, jit_compile=True):
-    replayed = _estimate(
+def _replay(rule, problem, run, step_weights, jit_compile=True):
+    return _estimate(
         "replay", rule, problem, run, step_weights, jit_compile=jit_compile
     )
-    return _autodiff(rule, problem, run, step_weights, False), replayed
+
+
+def _both(*arguments, jit_compile=True):
+    replayed = _replay(*arguments, jit_compile)
+    return _autodiff(*arguments, second_derivatives=False), replayed
 
 
 def _check_equal(exact, replayed, tolerance):
@@ -222,11 +233,9 @@ def _check_equal(exact, replayed, tolerance):
 def test_replay_equals_autodiff(
     problem_name, rule_name, step_weights, jit_compile
 ):
-    rule, problem, run = _start(problem_name, rule_name)
-    _check_equal(
-        *_both(rule, problem, run, _STEP_WEIGHTS[step_weights], jit_compile),
-        1e-10,
-    )
+    started = _start(problem_name, rule_name)
+    replayed = _replay(*started, _STEP_WEIGHTS[step_weights], jit_compile)
+    _check_equal(_exact(problem_name, rule_name, step_weights), replayed, 1e-10)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -260,7 +269,9 @@ def test_replay_equals_autodiff_in_single_precision(seed):
     run = tf.function(unroll.unroll)(rule, problem, run, 3).run
     # The same arithmetic on the way forward: where gradients are near zero,
     # their logarithms would make much of another rounding.
-    _check_equal(*_both(rule, problem, run, step_weights, False), 1e-4)
+    _check_equal(
+        *_both(rule, problem, run, step_weights, jit_compile=False), 1e-4
+    )
 
 
 class _Shapes(base.Problem):
@@ -311,7 +322,8 @@ def test_replay_equals_autodiff_of_several_networks(seed):
     )
     run = unroll.start(rule, problem, randomness.run_seed(seed, "train", 0))
     _check_equal(
-        *_both(rule, problem, run, step_weights, bool(seed % 2)), 1e-10
+        *_both(rule, problem, run, step_weights, jit_compile=bool(seed % 2)),
+        1e-10,
     )
 
 
@@ -327,7 +339,9 @@ def test_replay_takes_losses_whose_number_is_not_known_beforehand():
     problem = _OfUnknownSize(
         num_functions=2, num_dims=3, initial_std=1.0, dtype="float64"
     )
-    results = _both(rule, problem, run, _STEP_WEIGHTS["random"], False)
+    results = _both(
+        rule, problem, run, _STEP_WEIGHTS["random"], jit_compile=False
+    )
     _check_equal(*results, 1e-10)
 
 
@@ -359,7 +373,9 @@ def test_replay_equals_autodiff_of_a_model_with_state():
     rule = registry.make_rule({"rule": "coordinatewise", "layers": [4]})
     run = unroll.start(rule, problem, randomness.run_seed(0, "train", 0))
     # In the plain graph: XLA would draw other units to drop.
-    results = _both(rule, problem, run, _STEP_WEIGHTS["random"], False)
+    results = _both(
+        rule, problem, run, _STEP_WEIGHTS["random"], jit_compile=False
+    )
     _check_equal(*results, 1e-4)
 
 
@@ -409,6 +425,6 @@ def test_a_fraction_of_the_coordinates_is_drawn_anew_for_each_unroll():
         assert not np.array_equal(first.gradients[0], gradients[0])
     np.testing.assert_allclose(
         first.losses,
-        _autodiff(rule, problem, run, _STEP_WEIGHTS["constant"], False).losses,
+        _exact("digits", "log_and_sign", "constant").losses,
         rtol=1e-10,
     )

@@ -28,6 +28,7 @@ SETTINGS = settings_lib.Settings(
     learning_rate=0.01,
     evaluation_period=2,
     evaluation_epochs=2,
+    jit_compile=False,
 )
 PROBLEM = quadratic.Quadratic(num_functions=3, num_dims=2)
 
@@ -132,7 +133,9 @@ def test_weights_of_low_precision_are_refused(dtype):
 @pytest.mark.parametrize("name", ["autodiff", "replay", "es", "pes"])
 def test_problems_of_any_precision_are_trained_on(dtype, name):
     problem = quadratic.Quadratic(num_functions=3, num_dims=2, dtype=dtype)
-    trainer = _trainer(problem=problem, meta_gradient=name, num_epochs=2)
+    trainer = _trainer(
+        problem=problem, meta_gradient=name, num_epochs=2, jit_compile=True
+    )
     before = _phi(trainer)
     *_, report = trainer.train()
     assert math.isfinite(report.meta_loss) and report.skipped == 0
@@ -145,8 +148,8 @@ def test_replay_and_autodiff_train_alike(num_optimizees):
     trained = []
     for changes in (
         {"meta_gradient": "autodiff"},
+        {"meta_gradient": "replay", "jit_compile": True},
         {"meta_gradient": "replay"},
-        {"meta_gradient": "replay", "jit_compile": False},
     ):
         trainer = _trainer(num_optimizees=num_optimizees, **changes)
         reports = list(trainer.train())
@@ -182,7 +185,7 @@ class _NotForXLA(simple.Simple):
 
 
 def test_a_problem_that_xla_cannot_compile_says_what_to_do():
-    trainer = _trainer(problem=_NotForXLA())
+    trainer = _trainer(problem=_NotForXLA(), jit_compile=True)
     with pytest.raises(
         compilation.CompilationError, match="jit_compile=False.*PyFunc"
     ):
@@ -193,8 +196,8 @@ def test_a_problem_that_xla_cannot_compile_says_what_to_do():
     "changes",
     [
         {"jit_compile": False},
-        {"meta_gradient": "autodiff"},
-        {"second_derivatives": True},
+        {"jit_compile": True, "meta_gradient": "autodiff"},
+        {"jit_compile": True, "second_derivatives": True},
     ],
 )
 def test_such_a_problem_trains_where_xla_is_not_asked(changes):

@@ -17,6 +17,7 @@ import pytest
 
 from l2l_tf.meta_training import settings
 from tests import in_process
+from tests import processes
 
 pytestmark = pytest.mark.slow
 
@@ -51,8 +52,8 @@ def _assert_refused(done, *words):
 def trained(tmp_path_factory):
     """Returns the folder of a small experiment."""
     folder = tmp_path_factory.mktemp("scripts") / "run"
-    done = _start(
-        "train",
+    done = processes.run(
+        ROOT / "scripts/train.py",
         "--problem=quadratic",
         f"--save_path={folder}",
         *SMALL,
@@ -270,8 +271,8 @@ def test_reproduce_records_full_runs_only(flag):
 
 
 def test_evaluate_prints_a_table_and_writes_json_and_plot(trained, tmp_path):
-    done = _start(
-        "evaluate",
+    done = processes.run(
+        ROOT / "scripts/evaluate.py",
         "--problem=quadratic",
         "--optimizer=L2L",
         f"--path={trained / 'optimizer'}",
