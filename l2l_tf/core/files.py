@@ -101,18 +101,34 @@ def read_json(
         OSError: If it cannot be read.
     """
     try:
-        value = json.loads(
+        value = parse_json(
             read_bytes(path, max_bytes).decode(),
             parse_float=_finite_float,
             parse_constant=_finite_float,
         )
-        _check_depth(value)
-    except RecursionError:
-        raise ValueError(f"{path} is nested too deeply.") from None
     except ValueError as error:
         raise ValueError(f"{path} is not acceptable JSON: {error}") from error
     if not isinstance(value, dict):
         raise ValueError(f"{path} is not acceptable JSON: it is no object.")
+    return value
+
+
+def parse_json(text: str, **options: Any) -> Any:
+    """Returns the value of a JSON text that anybody may have written.
+
+    Args:
+        text: The text.
+        **options: Further ones of `json.loads`.
+
+    Raises:
+        ValueError: If it is no JSON, or has more than `MAX_JSON_DEPTH` lists
+            and objects inside each other.
+    """
+    try:
+        value = json.loads(text, **options)
+        check_depth(value)
+    except RecursionError:
+        raise _too_deep() from None
     return value
 
 
@@ -140,7 +156,8 @@ def _chunks(path: str | os.PathLike, max_bytes: int) -> Iterator[bytes]:
             yield chunk
 
 
-def _check_depth(value: Any) -> None:
+def check_depth(value: Any) -> None:
+    """Refuses more than `MAX_JSON_DEPTH` lists and objects in each other."""
     level = [value]
     for _ in range(MAX_JSON_DEPTH + 1):
         level = [
@@ -151,7 +168,11 @@ def _check_depth(value: Any) -> None:
         ]
         if not level:
             return
-    raise ValueError(f"it is nested more than {MAX_JSON_DEPTH} deep.")
+    raise _too_deep()
+
+
+def _too_deep() -> ValueError:
+    return ValueError(f"it is nested more than {MAX_JSON_DEPTH} deep")
 
 
 def _finite_float(text: str) -> float:

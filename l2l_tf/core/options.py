@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from l2l_tf.core import files
+
+_QUOTED = 200  # characters of what was received
+
 
 def parse(text: str, name: str) -> dict[str, Any]:
     """Parses options.
@@ -21,16 +25,28 @@ def parse(text: str, name: str) -> dict[str, Any]:
         The options.
 
     Raises:
-        ValueError: If the text is neither.
+        ValueError: If the text is neither, or nested too deeply.
     """
     text = text.strip()
-    if text.startswith("{"):
-        try:
-            return json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ValueError(
-                f"{name} is not valid JSON: {error}; received {text!r}."
-            ) from error
+    try:
+        if text.startswith("{"):
+            return files.parse_json(text)
+        options = _parse_pairs(text, name)
+        files.check_depth(options)
+        return options
+    except _Refusal:
+        raise
+    except ValueError as error:
+        raise ValueError(
+            f"{name} is not acceptable JSON: {error}; received {_quote(text)}."
+        ) from error
+
+
+class _Refusal(ValueError):
+    """Says all that there is to say."""
+
+
+def _parse_pairs(text: str, name: str) -> dict[str, Any]:
     options: dict[str, Any] = {}
     for pair in _split(text):
         key, equals, value = pair.partition("=")
@@ -47,11 +63,15 @@ def parse(text: str, name: str) -> dict[str, Any]:
     return options
 
 
-def _refusal(name: str, pair: str, text: str) -> ValueError:
-    return ValueError(
+def _refusal(name: str, pair: str, text: str) -> _Refusal:
+    return _Refusal(
         f"{name} takes a JSON object or key=value pairs separated by "
-        f"commas; received {pair!r} in {text!r}."
+        f"commas; received {_quote(pair)} in {_quote(text)}."
     )
+
+
+def _quote(text: str) -> str:
+    return repr(text if len(text) <= _QUOTED else f"{text[:_QUOTED]}...")
 
 
 def _split(text: str) -> list[str]:
@@ -70,6 +90,6 @@ def _split(text: str) -> list[str]:
 
 def _value(text: str) -> Any:
     try:
-        return json.loads(text)
+        return files.parse_json(text)
     except json.JSONDecodeError:
         return text
