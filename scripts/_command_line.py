@@ -163,7 +163,7 @@ def _import_modules() -> None:
 
         import_from_here()
         for name in names:
-            checked(imports.import_module, name, f"imports={name!r}")
+            checked(imports.of_user, name, f"imports={name!r}")
 
 
 def check_output(*names: str) -> None:

@@ -6,7 +6,7 @@ import importlib
 import types
 
 
-def import_module(name: str, purpose: str) -> types.ModuleType:
+def of_user(name: str, purpose: str) -> types.ModuleType:
     """Imports a module that the user names.
 
     Args:

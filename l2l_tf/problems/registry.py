@@ -99,7 +99,7 @@ def _import_function(name: str) -> Callable[..., Any]:
             "A problem of your own is named package.module:function; received "
             f"{name!r}."
         )
-    module = imports.import_module(module_name, f"the problem {name!r}")
+    module = imports.of_user(module_name, f"the problem {name!r}")
     function = getattr(module, function_name, None)
     if not callable(function):
         raise ValueError(

@@ -16,7 +16,7 @@ from l2l_tf.meta_training import locking
 from l2l_tf.meta_training import provenance
 from l2l_tf.meta_training import trainer as meta_training
 from l2l_tf.problems import quadratic
-from l2l_tf.rules import hand_designed
+from l2l_tf.rules import base
 from l2l_tf.rules import registry
 from l2l_tf.saving import metadata as metadata_lib
 from l2l_tf.saving import saved_optimizer
@@ -247,7 +247,7 @@ def test_failed_overwrite_loses_nothing(copy):
 
 
 @registry.register_rule("test_unlike_itself")
-class _UnlikeItself(hand_designed.SGD):
+class _UnlikeItself(base.UpdateRule):
     """Has a number that is neither a weight nor an option."""
 
     _numbers = itertools.count()
@@ -257,8 +257,11 @@ class _UnlikeItself(hand_designed.SGD):
         self.factor = tf.Variable(1.0)
         self._number = float(next(self._numbers))
 
-    def step(self, grad, t, *, learning_rate):
-        return (self.factor * (grad + self._number),)
+    def initial_state(self, params):
+        return ()
+
+    def __call__(self, gradients, state):
+        return [self.factor * (g + self._number) for g in gradients], state
 
     def config(self):
         return {"rule": self.rule_name}
