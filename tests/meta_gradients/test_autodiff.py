@@ -114,10 +114,29 @@ def _autodiff(rule, problem, run, step_weights, second_derivatives):
 
 
 @functools.cache
+def _traced(name, problem_name, rule_name, **options):
+    """Returns a function of the step weights that makes an estimate."""
+    rule, problem, run = _start(problem_name, rule_name)
+    step_weights = tf.Variable(tf.zeros([_NUM_STEPS + 1]), trainable=False)
+    estimator = meta_gradients.ESTIMATORS.build(
+        name, rule, problem, step_weights, **options
+    )
+    estimate = tf.function(lambda: estimator(run, estimator.initial_state(run)))
+
+    def with_weights(values):
+        step_weights.assign(values)
+        return estimate()
+
+    return with_weights
+
+
 def _exact(problem_name, rule_name, step_weights, second_derivatives=False):
-    """Returns what automatic differentiation gives, for several tests."""
-    started = _start(problem_name, rule_name)
-    return _autodiff(*started, _STEP_WEIGHTS[step_weights], second_derivatives)
+    return _traced(
+        "autodiff",
+        problem_name,
+        rule_name,
+        second_derivatives=second_derivatives,
+    )(_STEP_WEIGHTS[step_weights])
 
 
 def _check_against_differences(
@@ -197,14 +216,8 @@ def test_weights_that_the_loss_does_not_reach_get_zeros():
         np.testing.assert_array_equal(gradient, tf.zeros_like(gradient))
 
 
-def _replay(rule, problem, run, step_weights, jit_compile=True):
-    return _estimate(
-        "replay", rule, problem, run, step_weights, jit_compile=jit_compile
-    )
-
-
 def _both(*arguments, jit_compile=True):
-    replayed = _replay(*arguments, jit_compile)
+    replayed = _estimate("replay", *arguments, jit_compile=jit_compile)
     return _autodiff(*arguments, second_derivatives=False), replayed
 
 
@@ -233,9 +246,9 @@ def _check_equal(exact, replayed, tolerance):
 def test_replay_equals_autodiff(
     problem_name, rule_name, step_weights, jit_compile
 ):
-    started = _start(problem_name, rule_name)
-    replayed = _replay(*started, _STEP_WEIGHTS[step_weights], jit_compile)
-    _check_equal(_exact(problem_name, rule_name, step_weights), replayed, 1e-10)
+    replay = _traced("replay", problem_name, rule_name, jit_compile=jit_compile)
+    exact = _exact(problem_name, rule_name, step_weights)
+    _check_equal(exact, replay(_STEP_WEIGHTS[step_weights]), 1e-10)
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -99,10 +99,16 @@ def test_help_explains_every_flag(script):
     ],
 )
 def test_process_ends_with_one_line(script, flag, words, tmp_path):
-    done = _start(script, flag, cwd=tmp_path)
+    file = ROOT / "scripts" / f"{script}.py"
+    done = processes.run(file, flag, cwd=tmp_path)
     _assert_refused(done, *words)
     assert _run(script, flag, cwd=tmp_path).stderr == done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_to_import_tensorflow_adds_no_line(tmp_path):
+    done = _start("train", "--num_epochs=0", cwd=tmp_path)
+    _assert_refused(done, "num_epochs", "1 or more")
 
 
 def test_train_writes_what_the_flags_say(trained):
