@@ -20,7 +20,6 @@ from l2l_tf.meta_gradients import registry as meta_gradients
 SCHEDULES = ("constant", "cosine")
 
 _MAX_LANES = 16
-_MAX_INT32 = 2**31 - 1
 # The least and the greatest normal numbers of float32.
 _FLOAT32_RANGE = (1.1754944e-38, 3.4028235e38)
 
@@ -56,18 +55,9 @@ def _setting(
     )
 
 
-def _integer(name: str, value: Any, minimum: int = 1) -> int:
-    value = checks.integer(name, value, minimum)
-    if value > _MAX_INT32:
-        raise ValueError(
-            f"{name} must be at most {_MAX_INT32}; received {value}."
-        )
-    return value
-
-
 def _seed(name: str, value: Any) -> int:
     # Seeds are split into parts of 31 bits where they become tensors.
-    return checks.integer(name, value, minimum=0)
+    return checks.integer(name, value, minimum=0, maximum=None)
 
 
 def _float32(name: str, value: Any, zero: bool = False) -> float:
@@ -124,12 +114,12 @@ class Settings:
     Each field's metadata holds its help text (`help`).
     """
 
-    num_epochs: int = _setting(10_000, "Number of epochs.", _integer)
+    num_epochs: int = _setting(10_000, "Number of epochs.", checks.integer)
     num_steps: int = _setting(
-        100, "Updates of the optimizee per epoch.", _integer
+        100, "Updates of the optimizee per epoch.", checks.integer
     )
     unroll_length: int = _setting(
-        20, "Updates per unroll; divides num_steps.", _integer
+        20, "Updates per unroll; divides num_steps.", checks.integer
     )
     learning_rate: float = _setting(
         0.001,
@@ -149,7 +139,7 @@ class Settings:
     num_optimizees: int = _setting(
         1,
         "Optimizees per meta-step, whose meta-gradients are averaged.",
-        _integer,
+        checks.integer,
         alias="batch_size",
     )
     second_derivatives: bool = _setting(
@@ -178,14 +168,14 @@ class Settings:
         "Shares of the coordinates that are replayed side by side; kept with "
         "the experiment, since sums differ in rounding with their number. "
         f"Default: one for each core of the machine, at most {_MAX_LANES}.",
-        _optional(_integer),
+        _optional(checks.integer),
         of_estimator=True,
     )
     num_pairs: int = _setting(
         16,
         "Pairs of perturbed rules, phi + e and phi - e, per unroll of es and "
         "pes.",
-        _integer,
+        checks.integer,
         of_estimator=True,
     )
     perturbation_std: float = _setting(
@@ -207,20 +197,24 @@ class Settings:
         _step_weights,
     )
     evaluation_period: int = _setting(
-        1_000, "Epochs between two validations.", _integer
+        1_000, "Epochs between two validations.", checks.integer
     )
-    evaluation_epochs: int = _setting(20, "Runs per validation.", _integer)
-    log_period: int = _setting(100, "Epochs between two log lines.", _integer)
+    evaluation_epochs: int = _setting(
+        20, "Runs per validation.", checks.integer
+    )
+    log_period: int = _setting(
+        100, "Epochs between two log lines.", checks.integer
+    )
     patience: int | None = _setting(
         None,
         "Stop after this many validations without a new best. Default: never.",
-        _optional(_integer),
+        _optional(checks.integer),
     )
     max_skips_in_a_row: int = _setting(
         100,
         "Updates skipped one after the other, since the meta-loss or its "
         "gradient was not finite, that end training with an error.",
-        _integer,
+        checks.integer,
     )
     seed: int = _setting(0, "Seed of all randomness.", _seed)
 
