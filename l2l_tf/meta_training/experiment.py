@@ -20,6 +20,7 @@ from typing import Any
 import tensorflow as tf
 
 from l2l_tf.core import checks
+from l2l_tf.core import siblings
 from l2l_tf.evaluation import comparison
 from l2l_tf.meta_training import config as config_lib
 from l2l_tf.meta_training import locking
@@ -37,6 +38,8 @@ BASELINES = tuple(hand_designed.names())
 
 _KEPT_CHECKPOINTS = 3
 _CHECKPOINT_SECONDS = 60.0
+# What TensorFlow leaves when it is killed while it writes a checkpoint.
+_UNFINISHED = ("ckpt-*_temp", "ckpt-*.tempstate*", "checkpoint.tmp*")
 
 
 class Experiment:
@@ -108,6 +111,7 @@ class Experiment:
             reporters: Are told of every epoch, and closed at the end.
         """
         config_lib.write_config(self.path, self.config)
+        _sweep(self.path / "checkpoints")
         manager = tf.train.CheckpointManager(
             self._checkpoint,
             str(self.path / "checkpoints"),
@@ -273,6 +277,13 @@ def check_start(
             f"The optimizer {optimizer!r} is another rule than the one to "
             f"train: {source} and {rule}."
         )
+
+
+def _sweep(checkpoints: pathlib.Path) -> None:
+    """Removes what kills have left; for whoever holds the lock."""
+    for pattern in _UNFINISHED:
+        for path in checkpoints.glob(pattern):
+            siblings.discard(path)
 
 
 def _without_curves(values: Any) -> Any:

@@ -299,6 +299,20 @@ def test_damage_of_all_checkpoints_is_told_and_nothing_is_lost(tmp_path):
     assert sorted((tmp_path / "run").rglob("*")) == before
 
 
+def test_what_kills_left_of_checkpoints_is_removed(tmp_path):
+    _meta_train(tmp_path / "run", num_epochs=1)
+    folder = tmp_path / "run" / "checkpoints"
+    (folder / "ckpt-2_temp").mkdir()
+    (folder / "ckpt-2_temp" / "part-00000-of-00001.index").write_text("half")
+    (folder / "ckpt-2.index.tempstate4711").write_text("half")
+    (folder / "checkpoint.tmp0f3a").write_text("half")
+    (folder / "ckpt-notes.txt").write_text("mine")
+    _meta_train(tmp_path / "run", num_epochs=2, resume=True)
+    left = {path.name for path in folder.iterdir()}
+    assert {name for name in left if "temp" in name or ".tmp" in name} == set()
+    assert {"ckpt-notes.txt", "ckpt-1.index", "ckpt-2.index"} <= left
+
+
 def test_export_tells_the_commands_of_earlier_stages(tmp_path):
     first = _meta_train(tmp_path / "first")
     assert metadata_lib.read(first)["earlier_commands"] == []
