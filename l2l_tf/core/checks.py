@@ -5,9 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
+MAX_INT32 = 2**31 - 1
+"""Counts end in tensors of this type."""
 
-def integer(name: str, value: Any, minimum: int = 1) -> int:
-    """Returns an integer that is at least `minimum`.
+
+def integer(
+    name: str, value: Any, minimum: int = 1, maximum: int | None = MAX_INT32
+) -> int:
+    """Returns an integer from `minimum` to `maximum`.
 
     Raises:
         ValueError: If the value is something else; it is quoted by name.
@@ -17,6 +22,8 @@ def integer(name: str, value: Any, minimum: int = 1) -> int:
             f"{name} must be an integer of {minimum} or more; received "
             f"{value!r}."
         )
+    if maximum is not None and value > maximum:
+        raise ValueError(f"{name} must be at most {maximum}; received {value}.")
     return int(value)
 
 
@@ -33,7 +40,7 @@ def integers(name: str, values: Any, length: int | None = None) -> list[int]:
         raise ValueError(
             f"{name} must be {count} of positive integers; received {values!r}."
         )
-    return [int(value) for value in values]
+    return [integer(name, value) for value in values]
 
 
 def number(
@@ -82,6 +89,8 @@ def floating_dtype(name: str, value: Any) -> str:
 
 
 def _is_integer(value: Any) -> bool:
+    if isinstance(value, int):
+        return not isinstance(value, bool)
     return _is_number(value) and value == int(value)
 
 
@@ -90,8 +99,9 @@ def _is_positive_integer(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return (
-        isinstance(value, (int, float))
-        and not isinstance(value, bool)
-        and math.isfinite(value)
-    )
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # An integer that no float holds.
+        return False

@@ -38,11 +38,12 @@ class Guard(parts.Part):
         Raises:
             ValueError: If training is spread over replicas.
         """
-        if tf.distribute.has_strategy():
+        strategy = tf.distribute.get_strategy()
+        if strategy.num_replicas_in_sync > 1:
             raise ValueError(
-                "A fallback needs the loss of the whole batch, and runs "
-                "outside of strategies; received "
-                f"{type(tf.distribute.get_strategy()).__name__}."
+                "A fallback needs the loss of the whole batch, hence one "
+                f"replica; received {type(strategy).__name__} with "
+                f"{strategy.num_replicas_in_sync}."
             )
         self.learned, self.fallback = learned, fallback
         self.settings = settings

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
+import json
 import os
 import warnings
 from collections.abc import Mapping, Sequence
@@ -262,6 +265,10 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
         )
         self._part.begin(self, variables)
 
+    def add_variable(self, *args, name=None, **kwargs) -> keras.Variable:
+        """See base class; parts may ask for the same name."""
+        return super().add_variable(*args, name=self._unique(name), **kwargs)
+
     def get_config(self) -> dict[str, Any]:
         """See base class."""
         fallback, settings = self._part.fallback, self._part.settings
@@ -299,7 +306,7 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
             trainable_variables = list(trainable_variables)
         _check_shapes(grads, trainable_variables or self._trainable_variables)
         self._knows_loss, self._has_loss = self._has_loss, False
-        if self.fallback is not None and not self._knows_loss:
+        if grads and self.fallback is not None and not self._knows_loss:
             self._reporter.say(
                 "loss",
                 f"{self.name}: the fallback is not at work, since it needs the "
@@ -323,8 +330,9 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
     def load_own_variables(self, store) -> None:
         """See base class; another optimizer's variables are left out."""
         ours = [tuple(variable.shape) for variable in self.variables]
-        theirs = [tuple(store[key].shape) for key in store.keys()]
-        if len(ours) == len(theirs) and sorted(ours) != sorted(theirs):
+        names = sorted(store.keys(), key=int)
+        theirs = [tuple(store[name].shape) for name in names]
+        if len(ours) == len(theirs) and ours != theirs:
             warnings.warn(
                 f"Skipping variable loading for optimizer {self.name!r}: the "
                 "saved variables have other shapes, as those of another "
@@ -382,6 +390,36 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
         # Keras saves the optimizers that it finds here once more.
         return sorted({*super().__dir__()} - {"fallback", "optimizers"})
 
+    # A checkpoint of TensorFlow knows objects by their names. Those of another
+    # optimizer, or of one made otherwise, are none of ours: its state is left
+    # out, where it would not fit or, worse, would.
+    def _trackable_children(self, save_type="checkpoint", **kwargs):
+        """Returns what a checkpoint holds, by names of this kind alone."""
+        children = super()._trackable_children(save_type, **kwargs)
+        if save_type != "checkpoint":
+            return children
+        kind = self._kind()
+        return {f"{name}_{kind}": child for name, child in children.items()}
+
+    def _kind(self) -> str:
+        """Returns a digest of what decides which state there is."""
+        made_of = [
+            [part.rule.config() for part in self.rule_parts],
+            [type(optimizer).__name__ for optimizer in self._part.optimizers()],
+            self.fallback is not None,
+            self.state_dtype,
+        ]
+        text = json.dumps(made_of, sort_keys=True, default=repr)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    def _unique(self, name: str | None) -> str | None:
+        """Returns a name that no variable has; HDF5 needs such."""
+        taken = {variable.name for variable in self.variables}
+        candidates = (f"{name}_{number}" for number in itertools.count(1))
+        while name in taken:
+            name = next(candidates)
+        return name
+
     def _check_built(self) -> None:
         if not self.built:
             raise ValueError(
@@ -426,6 +464,11 @@ def _check_rate(value: Any) -> Any:
 
 
 def _check_shapes(gradients: Sequence[Any], variables: Sequence[Any]) -> None:
+    if variables and len(gradients) not in (0, len(variables)):
+        raise ValueError(
+            "Each variable needs one gradient, or None; received "
+            f"{len(gradients)} gradients for {len(variables)} variables."
+        )
     for gradient, variable in zip(gradients, variables, strict=False):
         shape = tf.TensorShape(getattr(gradient, "shape", None))
         if gradient is not None and not shape.is_compatible_with(

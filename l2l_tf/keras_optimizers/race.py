@@ -9,7 +9,11 @@ little.
 
 Comparing both from the point that one of them reached would not be fair: an
 optimizer of small steps always lowers a loss a little where one of large
-steps has just been, whichever of them gets further in the end.
+steps has just been, whichever of them gets further in the end. Nor would it
+help: from where a learned rule was after 40 steps, Adam may end at twice the
+loss that it reaches from the start. Hence the fallback's own run is kept until
+the learned one has shown, at twice, four times and so on as many steps, that
+it is where the fallback would be by then.
 """
 
 from __future__ import annotations
@@ -29,13 +33,15 @@ class Settings(NamedTuple):
         steps: Steps of each after which runs are compared.
         obvious: Difference of the losses, relative to the lower one, that
             decides at half of these steps.
-        clear: Difference that decides from then on.
+        clear: Difference that decides from then on; also how far the learned
+            run may later be above what is expected of the fallback.
         run_length: Steps that training is thought to take at least.
         price: What a comparison may cost, as a share of the final loss; while
             it costs less, and is not clear, both make as many steps again.
         smoothing: Weight of the past in the running means of the losses.
         trusted: Steps after which the learned run counts as one that fits the
-            problem: it then returns to a point of its own, if it fails.
+            problem, if it is not behind what is expected of the fallback: it
+            then returns to a point of its own, if it fails.
         tolerance: How far its loss may be above that point's, relative to it.
         patience: Steps in a row that it may be.
     """
@@ -61,10 +67,13 @@ class Record(NamedTuple):
         learned_steps: Steps that the learned run has made.
         fallback_steps: Those of the fallback.
         learned_past: The learned run's mean at half of its steps.
-        fallback_past: The fallback's.
+        fallback_past: The fallback's; once it has lost, at half of those at
+            which it was expected last.
         turn: Whose parameters the model has, `LEARNED` or `FALLBACK`.
         is_over: Whether they are compared no more.
         goal: Steps at which the run at work is looked at next.
+        expected: The fallback's mean, and once it has lost, what that would
+            have become by the learned run's last comparison.
         limit: The mean that is too high for a learned run that has won.
         worse: Steps in a row that it was.
     """
@@ -78,6 +87,7 @@ class Record(NamedTuple):
     turn: tf.Tensor
     is_over: tf.Tensor
     goal: tf.Tensor
+    expected: tf.Tensor
     limit: tf.Tensor
     worse: tf.Tensor
 
@@ -193,8 +203,13 @@ def _compare(record, is_lost, settings) -> tuple[Record, Verdict]:
     is_both = is_due & ~is_learned
     learned, fallback = levels(record, settings)
     lower, higher = tf.minimum(learned, fallback), tf.maximum(learned, fallback)
-    ahead = _after_as_many(learned, record.learned_past) <= _after_as_many(
-        fallback, record.fallback_past
+    is_early = record.goal < settings.steps
+    # So few steps say nothing about how losses will fall.
+    ahead = tf.where(
+        is_early,
+        learned <= fallback,
+        _after_as_many(learned, record.learned_past)
+        <= _after_as_many(fallback, record.fallback_past),
     )
     wins = ahead | ~tf.math.is_finite(fallback)
     past = tf.where(
@@ -204,7 +219,6 @@ def _compare(record, is_lost, settings) -> tuple[Record, Verdict]:
     # What the lower loss gained while its run's steps doubled. Steps that a
     # run is late cost a part of that, when it ends.
     gain = tf.math.divide_no_nan(tf.nn.relu(past - lower), size)
-    is_early = record.goal < settings.steps
     margin = tf.where(is_early, settings.obvious, settings.clear)
     is_dear = (
         gain * 2 * record.goal > settings.price * settings.run_length
@@ -214,13 +228,18 @@ def _compare(record, is_lost, settings) -> tuple[Record, Verdict]:
     goes_on = is_both & ~ends
     changes = is_lost | (is_due & is_learned) | goes_on | (ends & wins)
     is_over = ends | is_lost
-    goal = tf.where(goes_on, 2 * record.goal, record.goal)
+    is_half = steps <= tf.maximum(record.goal / 2, 1)
+    is_learned_past = goes_on | (is_half & is_learned)
+    is_fallback_past = goes_on | (is_half & ~is_learned)
     return record._replace(
-        learned_past=tf.where(goes_on, learned, record.learned_past),
-        fallback_past=tf.where(goes_on, fallback, record.fallback_past),
+        learned_past=tf.where(is_learned_past, learned, record.learned_past),
+        fallback_past=tf.where(
+            is_fallback_past, fallback, record.fallback_past
+        ),
         turn=tf.where(changes, 1 - record.turn, record.turn),
         is_over=tf.cast(is_over, tf.float32),
-        goal=tf.where(is_over, float(settings.trusted), goal),
+        goal=tf.where(goes_on | ends, 2 * record.goal, record.goal),
+        expected=fallback,
         limit=tf.where(ends, fallback, record.limit),
     ), Verdict(~is_lost, changes, tf.constant(False))
 
@@ -241,12 +260,21 @@ def _follow(record, is_lost, settings) -> tuple[Record, Verdict]:
     level, _ = levels(record, settings)
     is_worse = is_learned & (level > record.limit)
     worse = tf.where(is_worse, record.worse + 1, 0.0)
-    fails = is_lost | (worse >= settings.patience)
-    keeps = is_learned & ~fails & (record.learned_steps >= record.goal)
+    is_due = is_learned & (record.learned_steps >= record.goal)
+    expected = _after_as_many(record.expected, record.fallback_past)
+    # Later there is no run of the fallback's own to go back to, or too few
+    # steps are left to make it worth while.
+    is_compared = is_due & (record.goal < 2 * settings.trusted)
+    is_behind = level - expected > settings.clear * tf.abs(expected)
+    fails = is_lost | (worse >= settings.patience) | (is_compared & is_behind)
+    is_due &= ~fails
+    keeps = is_due & (record.learned_steps >= settings.trusted)
     limit = level + settings.tolerance * tf.abs(level)
     return record._replace(
         turn=tf.where(fails, FALLBACK, record.turn),
-        goal=tf.where(keeps, 2 * record.learned_steps, record.goal),
+        goal=tf.where(is_due, 2 * record.learned_steps, record.goal),
+        expected=tf.where(is_due, expected, record.expected),
+        fallback_past=tf.where(is_due, record.expected, record.fallback_past),
         limit=tf.where(keeps, limit, record.limit),
         worse=worse,
     ), Verdict(~fails, fails, keeps)

@@ -8,10 +8,13 @@ import time
 
 import tensorflow as tf
 
+from l2l_tf.core import siblings
 from l2l_tf.meta_training import trainer as meta_training
 
 _KEPT = 3
 _SECONDS = 60.0
+# What TensorFlow leaves when it is killed while it writes a checkpoint.
+_UNFINISHED = ("ckpt-*_temp", "ckpt-*.tempstate*", "checkpoint.tmp*")
 
 
 class Checkpoints:
@@ -58,7 +61,10 @@ class Checkpoints:
         return False
 
     def save(self, runs_done: int) -> None:
-        """Writes a checkpoint, and removes the oldest."""
+        """Writes a checkpoint, and removes the oldest.
+
+        For the one who has locked the folder: what kills have left in it goes.
+        """
         self._manager.save(runs_done)
         self._saved_at = time.monotonic()
 
@@ -69,6 +75,9 @@ class Checkpoints:
 
     @functools.cached_property
     def _manager(self) -> tf.train.CheckpointManager:
+        for pattern in _UNFINISHED:
+            for path in self._folder.glob(pattern):
+                siblings.discard(path)
         return tf.train.CheckpointManager(
             self._checkpoint, str(self._folder), max_to_keep=_KEPT
         )

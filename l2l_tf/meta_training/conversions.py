@@ -15,27 +15,16 @@ from l2l_tf.meta_gradients import registry as meta_gradients
 
 SCHEDULES = ("constant", "cosine")
 
-_MAX_INT32 = 2**31 - 1
 # The least and the greatest normal numbers of float32.
 _FLOAT32_RANGE = (1.1754944e-38, 3.4028235e38)
 
 Convert = Callable[[str, Any], Any]
 
 
-def integer(name: str, value: Any, minimum: int = 1) -> int:
-    """Takes whole numbers, 100.0 too, that an int32 holds."""
-    value = checks.integer(name, value, minimum)
-    if value > _MAX_INT32:
-        raise ValueError(
-            f"{name} must be at most {_MAX_INT32}; received {value}."
-        )
-    return value
-
-
 def seed(name: str, value: Any) -> int:
     """Takes seeds of any size."""
     # Seeds are split into parts of 31 bits where they become tensors.
-    return checks.integer(name, value, minimum=0)
+    return checks.integer(name, value, minimum=0, maximum=None)
 
 
 def float32(name: str, value: Any, zero: bool = False) -> float:

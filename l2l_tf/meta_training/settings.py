@@ -57,12 +57,12 @@ class Settings:
     Each field's metadata holds its help text (`help`).
     """
 
-    num_epochs: int = _setting(10_000, "Number of runs.", conversions.integer)
+    num_epochs: int = _setting(10_000, "Number of runs.", checks.integer)
     num_steps: int = _setting(
-        100, "Updates of the optimizee per run.", conversions.integer
+        100, "Updates of the optimizee per run.", checks.integer
     )
     unroll_length: int = _setting(
-        20, "Updates per unroll; divides num_steps.", conversions.integer
+        20, "Updates per unroll; divides num_steps.", checks.integer
     )
     learning_rate: float = _setting(
         0.001,
@@ -82,7 +82,7 @@ class Settings:
     num_optimizees: int = _setting(
         1,
         "Optimizees per meta-step, whose meta-gradients are averaged.",
-        conversions.integer,
+        checks.integer,
         alias="batch_size",
     )
     second_derivatives: bool = _setting(
@@ -117,14 +117,14 @@ class Settings:
         "Shares of the coordinates that are replayed side by side; kept with "
         "the experiment, since sums differ in rounding with their number. "
         f"Default: one for each core of the machine, at most {_MAX_LANES}.",
-        conversions.optional(conversions.integer),
+        conversions.optional(checks.integer),
         of_estimator=True,
     )
     num_pairs: int = _setting(
         16,
         "Pairs of perturbed rules, phi + e and phi - e, per unroll of es and "
         "pes.",
-        conversions.integer,
+        checks.integer,
         of_estimator=True,
     )
     perturbation_std: float = _setting(
@@ -146,24 +146,24 @@ class Settings:
         conversions.step_weights,
     )
     evaluation_period: int = _setting(
-        1_000, "Runs between two validations.", conversions.integer
+        1_000, "Runs between two validations.", checks.integer
     )
     evaluation_epochs: int = _setting(
-        20, "Runs per validation.", conversions.integer
+        20, "Runs per validation.", checks.integer
     )
     log_period: int = _setting(
-        100, "Runs between two log lines.", conversions.integer
+        100, "Runs between two log lines.", checks.integer
     )
     patience: int | None = _setting(
         None,
         "Stop after this many validations without a new best. Default: never.",
-        conversions.optional(conversions.integer),
+        conversions.optional(checks.integer),
     )
     max_skips_in_a_row: int = _setting(
         100,
         "Updates skipped one after the other, since the meta-loss or its "
         "gradient was not finite, that end training with an error.",
-        conversions.integer,
+        checks.integer,
     )
     seed: int = _setting(0, "Seed of all randomness.", conversions.seed)
 

@@ -20,6 +20,16 @@ def test_what_is_no_positive_integer_is_refused(value):
     assert repr(value) in str(error.value)
 
 
+def test_integer_that_no_int32_holds_is_refused():
+    assert checks.integer("n", 2**31 - 1) == 2**31 - 1
+    for refused in (2**31, 1e300, 10**400):
+        with pytest.raises(ValueError, match="n must be at most 2147483647"):
+            checks.integer("n", refused)
+    with pytest.raises(ValueError, match="layers must be at most 2147483647"):
+        checks.integers("layers", [3, 2**40])
+    assert checks.integer("seed", 2**40, maximum=None) == 2**40
+
+
 def test_integers_are_a_list_of_the_right_length():
     assert checks.integers("n", (3, 2.0)) == [3, 2]
     assert checks.integers("n", []) == []
@@ -33,7 +43,7 @@ def test_integers_are_a_list_of_the_right_length():
 def test_number_obeys_its_bounds():
     assert checks.number("x", -2) == -2
     assert checks.number("x", 0.0, minimum=0.0) == 0.0
-    for value in ("a", None, math.inf, math.nan, True, [1.0]):
+    for value in ("a", None, math.inf, math.nan, True, [1.0], 10**400):
         with pytest.raises(ValueError, match="x must be a number; received"):
             checks.number("x", value)
     with pytest.raises(ValueError, match="of 0 or more; received -1"):

@@ -329,6 +329,16 @@ def test_variables_of_every_rank_and_of_size_one(make):
     assert len(moved) == 1 and moved != {0.0}
 
 
+def test_variables_without_numbers_do_no_harm(make):
+    variables = [keras.Variable(tf.zeros([0, 3])), keras.Variable(tf.zeros([]))]
+    optimizer = make()
+    optimizer.apply([tf.zeros([0, 3]), tf.ones([])], variables)
+    assert float(variables[1].numpy()) != 0
+    alone = make()
+    alone.apply([tf.zeros([0, 3])], variables[:1])
+    assert variables[0].shape == (0, 3)
+
+
 def test_missing_gradient_leaves_the_variable_and_warns(make):
     variables = [keras.Variable(tf.zeros([2])) for _ in range(2)]
     optimizer = make()
@@ -453,6 +463,74 @@ for kind in sys.argv[1:]:
         other = _build()
         other.load_weights(tmp_path / f"{kind}.weights.h5", skip_mismatch=False)
         _assert_close(_values(other), _values(model), rtol=1e-5, atol=1e-6)
+
+
+def test_float8_layers_train(make_split):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [keras.layers.Dense(3), keras.layers.Dense(1, use_bias=False)]
+    )
+    model.build(INPUTS.shape)
+    for layer in model.layers:
+        layer.quantize("float8")
+    model.compile(make_split(), loss="mse")
+    before = [layer.kernel.numpy() for layer in model.layers]
+    scale = model.layers[0].outputs_grad_amax_history.numpy()
+    _fit(model)
+    for layer, kernel in zip(model.layers, before, strict=True):
+        assert np.any(layer.kernel.numpy() != kernel)
+        assert np.all(np.isfinite(layer.kernel.numpy()))
+    # These are no parameters: their gradients are their next values.
+    assert np.any(model.layers[0].outputs_grad_amax_history.numpy() != scale)
+
+
+def test_hdf5_file_holds_all_variables(make_split, tmp_path):
+    model = _build(_functional)
+    model.compile(make_split(), loss="mse")
+    _fit(model, epochs=1)
+    paths = [variable.path for variable in model.optimizer.variables]
+    assert len(set(paths)) == len(paths)
+    model.save(tmp_path / "model.h5")
+    # Keras reads no optimizer's state from it, not even Adam's.
+    restored = keras.models.load_model(tmp_path / "model.h5", compile=False)
+    _assert_close(_values(restored), _values(model), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("is_built", [False, True])
+@pytest.mark.parametrize("is_checkpoint", [False, True])
+def test_model_that_had_another_optimizer_goes_on(
+    is_checkpoint, is_built, make_split, tmp_path
+):
+    model = _build(_functional)
+    model.compile(keras.optimizers.SGD(0.5, momentum=0.9), loss="mse")
+    _fit(model, epochs=1)
+    restored = _build(_functional)
+    restored.compile(make_split(), loss="mse")
+    rate = float(restored.optimizer.learning_rate)
+    if is_built:
+        restored.optimizer.build(restored.trainable_variables)
+    is_adam = isinstance(restored.optimizer, keras.optimizers.Adam)
+    if is_checkpoint:
+        path = tf.train.Checkpoint(model=model, optimizer=model.optimizer).save(
+            str(tmp_path / "checkpoint")
+        )
+        into = tf.train.Checkpoint(model=restored, optimizer=restored.optimizer)
+        if is_adam and is_built:
+            # Keras takes the momentum of one variable for that of another.
+            with pytest.raises(ValueError, match="incompatible tensor"):
+                into.restore(path)
+            return
+        into.restore(path)
+    else:
+        model.save_weights(tmp_path / "model.weights.h5")
+        with pytest.warns(UserWarning, match="Skipping variable loading"):
+            restored.load_weights(tmp_path / "model.weights.h5")
+    _assert_close(_values(restored), _values(model), rtol=0, atol=0)
+    if not (is_adam and is_checkpoint):
+        assert float(restored.optimizer.learning_rate) == rate
+        assert int(restored.optimizer.iterations.numpy()) == 0
+    _fit(restored, epochs=1)
+    assert all(np.all(np.isfinite(value)) for value in _values(restored))
 
 
 def test_tensorflow_checkpoint_resumes_on_the_same_trajectory(

@@ -320,11 +320,23 @@ def test_nests_in_a_multi_optimizer(tmp_path):
     assert _fit(other, 3) == _fit(model, 3)
 
 
-@pytest.mark.parametrize("devices", [["CPU:0"]])
-def test_strategy_is_refused_by_name(devices):
-    with tf.distribute.MirroredStrategy(devices).scope():
-        with pytest.raises(ValueError, match="MirroredStrategy"):
+def test_several_replicas_are_refused_by_name(monkeypatch):
+    strategy = tf.distribute.MirroredStrategy(["CPU:0"])
+    monkeypatch.setattr(
+        tf.distribute.Strategy, "num_replicas_in_sync", property(lambda _: 2)
+    )
+    with strategy.scope():
+        with pytest.raises(ValueError, match="MirroredStrategy with 2"):
             LearnedOptimizer("digits", fallback="adam")
+
+
+def test_one_replica_trains_as_without_a_strategy():
+    with tf.distribute.OneDeviceStrategy("CPU:0").scope():
+        model = _model(_guarded(_diverging(), _converging()))
+    losses = _fit(model, 14)
+    assert model.optimizer.fell_back
+    expected = _fit(_model(_guarded(_diverging(), _converging())), 14)
+    np.testing.assert_allclose(losses, expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -348,6 +348,13 @@ def test_integer_rate_is_a_rate(exported):
     assert float(LearnedOptimizer(exported, learning_rate=1).learning_rate) == 1
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_another_number_of_gradients_than_variables_is_refused(count, exported):
+    variables = [keras.Variable(tf.ones([2])) for _ in range(2)]
+    with pytest.raises(ValueError, match=f"{count} gradients for 2 variables"):
+        LearnedOptimizer(exported).apply([tf.ones([2])] * count, variables)
+
+
 def test_gradient_of_another_shape_is_refused(exported):
     variable = keras.Variable(tf.ones([3]), name="mine")
     for options in ({}, {"fallback": "sgd"}):

@@ -99,13 +99,30 @@ def test_learned_run_that_gets_worse_than_the_fallback_was_hands_over():
     assert record.turn == race.FALLBACK
 
 
+def test_run_that_falls_behind_what_the_fallback_would_be_hands_over():
+    def learned(step):
+        return 0.08 if step < 50 else 0.16
+
+    turns, kept, record = _run(learned, lambda t: (t + 1) ** -0.5, 300)
+    # The fallback's loss was about 0.3 after 20 steps and 0.17 after 40; 0.1
+    # would be next.
+    assert turns == [
+        *(("L", 20), ("F", 20), ("L", 20), ("F", 20)),
+        *(("L", 39), ("F", 180)),
+    ]
+    assert kept == [] and record.turn == race.FALLBACK
+    # Beside a fallback that does not fall it goes on.
+    turns, kept, _ = _run(learned, lambda t: 0.2, 500)
+    assert turns[-1][0] == "L" and kept == [320]
+
+
 def test_trusted_run_returns_to_a_point_of_its_own():
     turns, kept, _ = _run(
         lambda t: 1.0 / (t + 1) if t < 450 else 0.01, lambda t: 1.0, 600
     )
-    assert kept == [200, 400]
+    assert kept == [320]
     assert turns[-1][0] == "F"
-    # Below the limit, which is twice the loss at step 400, it goes on.
+    # Below the limit, which is twice the loss at step 320, it goes on.
     turns, kept, _ = _run(
         lambda t: 1.0 / (t + 1) if t < 450 else 0.0045, lambda t: 1.0, 600
     )

@@ -321,6 +321,19 @@ def test_damage_of_all_checkpoints_is_told_and_nothing_is_lost(copy):
     assert sorted(copy.rglob("*")) == before
 
 
+def test_what_kills_left_of_checkpoints_is_removed(copy):
+    folder = copy / "checkpoints"
+    (folder / "ckpt-5_temp").mkdir()
+    (folder / "ckpt-5_temp" / "part-00000-of-00001.index").write_text("half")
+    (folder / "ckpt-5.index.tempstate4711").write_text("half")
+    (folder / "checkpoint.tmp0f3a").write_text("half")
+    (folder / "ckpt-notes.txt").write_text("mine")
+    _meta_train(copy, num_epochs=5, resume=True)
+    left = {path.name for path in folder.iterdir()}
+    assert {name for name in left if "temp" in name or ".tmp" in name} == set()
+    assert {"ckpt-notes.txt", "ckpt-4.index", "ckpt-5.index"} <= left
+
+
 def test_export_tells_the_commands_of_earlier_stages(stages):
     commands = metadata_lib.read(stages[1])["earlier_commands"]
     assert commands == ["train a", "train b"]

@@ -289,10 +289,10 @@ class ColumnwiseRule(base.UpdateRule):
     def _stack_columns(self, tensors: Sequence[tf.Tensor]) -> tf.Tensor:
         """Returns all steps of tensors as columns."""
         parts = [
-            tf.vectorized_map(self.arrangement.to_columns, tensor)
+            tf.cast(self.arrangement.stack_columns(tensor), self.dtype)
             for tensor in tensors
         ]
-        return tf.concat([tf.cast(part, self.dtype) for part in parts], axis=2)
+        return tf.concat(parts, axis=2)
 
     def _num_columns(self, tensor: tf.Tensor) -> int | tf.Tensor:
         shape = tf.TensorShape(tensor.shape)

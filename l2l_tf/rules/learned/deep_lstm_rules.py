@@ -83,7 +83,7 @@ class DeepLSTMRule(columns.ColumnwiseRule):
             ),
         )
         layers = checks.integers("layers", layers)
-        seed = checks.integer("seed", seed, minimum=0)
+        seed = checks.integer("seed", seed, minimum=0, maximum=None)
         scale = checks.number("scale", scale)
         # Made when asked for: `tf.Module` would wrap a dict and its lists.
         self._config = functools.partial(
