@@ -18,6 +18,8 @@ from l2l_tf.problems import quadratic
 from l2l_tf.problems import simple
 from l2l_tf.rules import registry
 
+pytestmark = pytest.mark.slow
+
 _NUM_STEPS = 4
 _STEP_WEIGHTS = {
     "constant": meta_loss.step_weights("constant", _NUM_STEPS),

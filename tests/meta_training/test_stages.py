@@ -14,6 +14,8 @@ from l2l_tf.saving import saved_optimizer
 from tests import in_process
 from tests import processes
 
+pytestmark = pytest.mark.slow
+
 _FIRST = {
     "name": "first",
     "problem": "quadratic",

@@ -12,6 +12,8 @@ from l2l_tf.rules.learned import blocks
 from l2l_tf.rules.learned import columns
 from l2l_tf.rules.learned import deep_lstm_rules as learned
 
+pytestmark = pytest.mark.slow
+
 _STEPS = 5
 _SHAPES = [[2, 2, 3, 4], [7, 3], []]
 _NAMES = ["kernel", "matrix", "scalar"]
