@@ -55,11 +55,6 @@ def _setting(
     )
 
 
-def _seed(name: str, value: Any) -> int:
-    # Seeds are split into parts of 31 bits where they become tensors.
-    return checks.integer(name, value, minimum=0, maximum=None)
-
-
 def _float32(name: str, value: Any, zero: bool = False) -> float:
     value = float(checks.number(name, value, 0.0, above=not zero))
     least, greatest = _FLOAT32_RANGE
@@ -216,7 +211,7 @@ class Settings:
         "gradient was not finite, that end training with an error.",
         checks.integer,
     )
-    seed: int = _setting(0, "Seed of all randomness.", _seed)
+    seed: int = _setting(0, "Seed of all randomness.", checks.seed)
 
     def __post_init__(self):
         """Converts values, and refuses what makes no sense."""
