@@ -10,7 +10,7 @@ MAX_INT32 = 2**31 - 1
 
 
 def integer(
-    name: str, value: Any, minimum: int = 1, maximum: int | None = MAX_INT32
+    name: str, value: Any, minimum: int = 1, maximum: int = MAX_INT32
 ) -> int:
     """Returns an integer from `minimum` to `maximum`.
 
@@ -22,9 +22,18 @@ def integer(
             f"{name} must be an integer of {minimum} or more; received "
             f"{value!r}."
         )
-    if maximum is not None and value > maximum:
+    if value > maximum:
         raise ValueError(f"{name} must be at most {maximum}; received {value}.")
     return int(value)
+
+
+def seed(name: str, value: Any) -> int:
+    """Returns a seed: two parts of 31 bits, where it becomes a tensor.
+
+    Raises:
+        ValueError: If the value is something else; it is quoted by name.
+    """
+    return integer(name, value, minimum=0, maximum=2**62 - 1)
 
 
 def integers(name: str, values: Any, length: int | None = None) -> list[int]:
@@ -51,7 +60,7 @@ def number(
     Raises:
         ValueError: If the value is something else; it is quoted by name.
     """
-    is_large = _is_number(value) and (
+    is_large = is_number(value) and (
         value > minimum if above else value >= minimum
     )
     if not is_large:
@@ -88,20 +97,21 @@ def floating_dtype(name: str, value: Any) -> str:
     return value
 
 
-def _is_integer(value: Any) -> bool:
-    if isinstance(value, int):
-        return not isinstance(value, bool)
-    return _is_number(value) and value == int(value)
-
-
-def _is_positive_integer(value: Any) -> bool:
-    return _is_integer(value) and value > 0
-
-
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Returns whether a value is a finite number that a float holds."""
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return False
     try:
         return math.isfinite(value)
     except OverflowError:  # An integer that no float holds.
         return False
+
+
+def _is_integer(value: Any) -> bool:
+    if isinstance(value, int):
+        return not isinstance(value, bool)
+    return is_number(value) and value == int(value)
+
+
+def _is_positive_integer(value: Any) -> bool:
+    return _is_integer(value) and value > 0

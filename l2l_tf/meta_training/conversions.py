@@ -21,12 +21,6 @@ _FLOAT32_RANGE = (1.1754944e-38, 3.4028235e38)
 Convert = Callable[[str, Any], Any]
 
 
-def seed(name: str, value: Any) -> int:
-    """Takes seeds of any size."""
-    # Seeds are split into parts of 31 bits where they become tensors.
-    return checks.integer(name, value, minimum=0, maximum=None)
-
-
 def float32(name: str, value: Any, zero: bool = False) -> float:
     """Takes positive numbers that a float32 holds, and zero if it may be."""
     value = float(checks.number(name, value, 0.0, above=not zero))

@@ -165,7 +165,7 @@ class Settings:
         "gradient was not finite, that end training with an error.",
         checks.integer,
     )
-    seed: int = _setting(0, "Seed of all randomness.", conversions.seed)
+    seed: int = _setting(0, "Seed of all randomness.", checks.seed)
 
     def __post_init__(self):
         """Converts values, and refuses what makes no sense."""

@@ -27,7 +27,9 @@ def test_integer_that_no_int32_holds_is_refused():
             checks.integer("n", refused)
     with pytest.raises(ValueError, match="layers must be at most 2147483647"):
         checks.integers("layers", [3, 2**40])
-    assert checks.integer("seed", 2**40, maximum=None) == 2**40
+    assert checks.seed("seed", 2**40) == 2**40
+    with pytest.raises(ValueError, match="seed must be at most"):
+        checks.seed("seed", 2**62)
 
 
 def test_integers_are_a_list_of_the_right_length():

@@ -83,8 +83,12 @@ class DeepLSTMRule(columns.ColumnwiseRule):
             ),
         )
         layers = checks.integers("layers", layers)
-        seed = checks.integer("seed", seed, minimum=0, maximum=None)
+        seed = checks.seed("seed", seed)
         scale = checks.number("scale", scale)
+        if abs(scale) > float(self.dtype.max):
+            raise ValueError(
+                f"scale must be a number that {dtype} holds; received {scale}."
+            )
         # Made when asked for: `tf.Module` would wrap a dict and its lists.
         self._config = functools.partial(
             dict,

@@ -268,6 +268,15 @@ def test_all_weights_are_trainable_and_get_gradients():
         assert np.all(np.abs(gradient) > 0)
 
 
+@pytest.mark.parametrize(
+    ("scale", "dtype"),
+    [(1e39, "float32"), (-1e5, "float16"), (1e300, "bfloat16")],
+)
+def test_a_scale_that_the_type_does_not_hold_is_refused(scale, dtype):
+    with pytest.raises(ValueError, match=f"scale must be .* {dtype} holds"):
+        _rule(scale=scale, dtype=dtype)
+
+
 @pytest.mark.parametrize("layers", [[0], [-1], [2.5], [4, 0]])
 def test_layers_that_are_no_sizes_are_refused(layers):
     with pytest.raises(ValueError, match="layers must be .* received"):
