@@ -93,7 +93,7 @@ def test_help_explains_every_flag(script):
         ("train", "--num_epochs=0", ["num_epochs", "1 or more"]),
         ("evaluate", "--optimizer=lion", ["lion", "adam"]),
         ("export", "--path=x", ["--save_path"]),
-        ("reproduce", "--figure=cifar", ["cifar", "quadratic", "all"]),
+        ("reproduce", "--figure=imagenet", ["imagenet", "quadratic", "all"]),
         ("search", "--resume", ["--resume", "train.py"]),
         ("demo", "--num_epochs=0", ["num_epochs", "at least 1"]),
     ],
