@@ -301,6 +301,7 @@ def test_evaluate_prints_a_table_and_writes_json_and_plot(trained, tmp_path):
         "num_steps": 4,
         "num_runs": 3,
         "seed": 5,
+        "search_steps": {"adam": 60, "sgd": 60},
     }
     assert list(results["optimizers"]) == ["L2L", "adam", "sgd"]
     for result in results["optimizers"].values():
