@@ -10,7 +10,7 @@ little.
 Comparing both from the point that one of them reached would not be fair: an
 optimizer of small steps always lowers a loss a little where one of large
 steps has just been, whichever of them gets further in the end. Nor would it
-help: from where a learned rule was after 40 steps, Adam may end at twice the
+help: from where a learned rule was after 40 steps, Adam may end far above the
 loss that it reaches from the start. Hence the fallback's own run is kept until
 the learned one has shown, at twice, four times and so on as many steps, that
 it is where the fallback would be by then.
