@@ -93,7 +93,7 @@ def test_help_explains_every_flag(script):
         ("train", "--num_epochs=0", ["num_epochs", "1 or more"]),
         ("evaluate", "--optimizer=lion", ["lion", "adam"]),
         ("export", "--path=x", ["--save_path"]),
-        ("reproduce", "--figure=cifar", ["cifar", "quadratic", "all"]),
+        ("reproduce", "--figure=nonesuch", ["nonesuch", "quadratic", "all"]),
         ("search", "--resume", ["--resume", "train.py"]),
         ("demo", "--num_epochs=0", ["num_epochs", "at least 1"]),
     ],
@@ -397,8 +397,8 @@ def test_search_tries_rates_and_continues(tmp_path):
 
 def test_reproduce_refuses_figures_that_there_are_not(tmp_path):
     _assert_refused(
-        _run("reproduce", "--figure=cifar", f"--output_dir={tmp_path}"),
-        "cifar",
+        _run("reproduce", "--figure=nonesuch", f"--output_dir={tmp_path}"),
+        "nonesuch",
         "quadratic",
         "all",
     )
