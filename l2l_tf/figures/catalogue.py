@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-
 from l2l_tf.figures import architecture_grid
 from l2l_tf.figures import base
 from l2l_tf.figures import comparisons
@@ -13,18 +11,6 @@ _Panel = comparisons.Panel
 _LearningCurves = learning_curves.LearningCurves
 
 _MNIST = {"LSTM": "mnist", "LSTM, robust": "mnist-robust"}
-
-_CIFAR = {"LSTM": "cifar10"}
-_cifar_panel = functools.partial(
-    comparisons.Panel,
-    optimizers=_CIFAR,
-    problem="cifar10",
-    num_steps=1000,
-    num_runs=8,
-    baselines=("adam", "rmsprop", "nag", "sgd"),
-    search="halving",
-    search_runs=2,
-)
 
 _UNITS = (5, 10, 15, 20, 30, 40, 50)
 _QUICK_UNITS = (5, 20, 50)
@@ -184,23 +170,6 @@ FIGURES: dict[str, base.Figure] = {
             for layers in (1, 2)
             for units in _UNITS
         ),
-    ),
-    "cifar": _LearningCurves(
-        "Convnet on CIFAR-10 and on some of its labels",
-        (
-            _cifar_panel("CIFAR-10, test split"),
-            _cifar_panel(
-                "CIFAR-5, test split", options={"labels": [0, 1, 2, 3, 4]}
-            ),
-            _cifar_panel("CIFAR-2, test split", options={"labels": [0, 1]}),
-            _cifar_panel("CIFAR-10, training split", split="train"),
-        ),
-        steps=(100, 300, 1000),
-        note="CIFAR-5 are the images of the labels 0 to 4, CIFAR-2 those of 0 "
-        "and 1. The images that these numbers were made with are a JPEG "
-        "re-encoding of CIFAR-10 (quality 75, 4:2:0 chroma): expect numbers "
-        "close to, not equal to, those on the original pixels. The baselines' "
-        "rates were found by successive halving.",
     ),
 }
 """All figures by name, in the paper's order."""

@@ -93,7 +93,7 @@ def test_help_explains_every_flag(script):
         ("train", "--num_epochs=0", ["num_epochs", "1 or more"]),
         ("evaluate", "--optimizer=lion", ["lion", "adam"]),
         ("export", "--path=x", ["--save_path"]),
-        ("reproduce", "--figure=nonesuch", ["nonesuch", "quadratic", "all"]),
+        ("reproduce", "--figure=imagenet", ["imagenet", "quadratic", "all"]),
         ("search", "--resume", ["--resume", "train.py"]),
         ("demo", "--num_epochs=0", ["num_epochs", "at least 1"]),
     ],
@@ -301,6 +301,7 @@ def test_evaluate_prints_a_table_and_writes_json_and_plot(trained, tmp_path):
         "num_steps": 4,
         "num_runs": 3,
         "seed": 5,
+        "search_steps": {"adam": 60, "sgd": 60},
     }
     assert list(results["optimizers"]) == ["L2L", "adam", "sgd"]
     for result in results["optimizers"].values():
@@ -397,8 +398,8 @@ def test_search_tries_rates_and_continues(tmp_path):
 
 def test_reproduce_refuses_figures_that_there_are_not(tmp_path):
     _assert_refused(
-        _run("reproduce", "--figure=nonesuch", f"--output_dir={tmp_path}"),
-        "nonesuch",
+        _run("reproduce", "--figure=imagenet", f"--output_dir={tmp_path}"),
+        "imagenet",
         "quadratic",
         "all",
     )
