@@ -14,11 +14,11 @@ TARGETS = INPUTS @ np.array([[1.0], [-2.0], [0.5]], "float32")
 SHORT = {"steps": 4}  # Two steps each, and two more where that is not enough.
 
 
-def _model(optimizer, **options):
+def _model(optimizer, jit_compile=False, **options):
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.layers.Dense(1)])
     model.build(INPUTS.shape)
-    model.compile(optimizer, loss="mse", **options)
+    model.compile(optimizer, loss="mse", jit_compile=jit_compile, **options)
     return model
 
 
@@ -79,7 +79,7 @@ def test_weights_that_are_loaded_are_those_that_go_on(
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"jit_compile": True}, {"run_eagerly": True}],
+    [{"jit_compile": "auto"}, {"jit_compile": True}, {"run_eagerly": True}],
 )
 def test_runs_take_turns_and_the_better_one_goes_on(options):
     model = _model(_guarded(_diverging(), _converging()), **options)
@@ -287,7 +287,7 @@ def test_loss_scale_reaches_both():
 def test_mixed_float16_as_it_comes():
     keras.config.set_dtype_policy("mixed_float16")
     try:
-        model = _model(_guarded(_diverging(), _converging()))
+        model = _model(_guarded(_diverging(), _converging()), "auto")
         losses = _fit(model, 40)
     finally:
         keras.config.set_dtype_policy("float32")

@@ -398,8 +398,8 @@ def test_search_tries_rates_and_continues(tmp_path):
 
 def test_reproduce_refuses_figures_that_there_are_not(tmp_path):
     _assert_refused(
-        _run("reproduce", "--figure=cifar", f"--output_dir={tmp_path}"),
-        "cifar",
+        _run("reproduce", "--figure=imagenet", f"--output_dir={tmp_path}"),
+        "imagenet",
         "quadratic",
         "all",
     )
