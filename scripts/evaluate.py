@@ -29,8 +29,8 @@ flags.DEFINE_string(
 flags.DEFINE_string(
     "optimizer",
     "L2L",
-    "L2L for a learned one (see --path), or sgd, momentum, nag, rmsprop, adam, "
-    "adagrad, rprop.",
+    "L2L for a learned one (see --path), or a hand-designed one such as adam "
+    "(a name that there is not lists all).",
 )
 flags.DEFINE_string(
     "path",

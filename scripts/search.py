@@ -20,6 +20,8 @@ flags.adopt_module_key_flags(train)
 command_flags.define_integer("num_trials", 10, "Number of rates to try.")
 flags.DEFINE_float("lowest_rate", 1e-4, "The least rate.")
 flags.DEFINE_float("highest_rate", 3e-2, "The greatest rate.")
+# Of all trials one is used; --test_runs=20 tests each.
+flags.set_default(FLAGS["test_epochs"], 0)
 
 
 def main(argv: list[str]) -> None:
@@ -42,6 +44,7 @@ def main(argv: list[str]) -> None:
         FLAGS.num_trials,
         FLAGS.lowest_rate,
         FLAGS.highest_rate,
+        FLAGS.test_epochs,
     )
     while (trial := command_line.checked(next, search, None)) is not None:
         trials.append(trial)

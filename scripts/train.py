@@ -21,10 +21,9 @@ FLAGS = flags.FLAGS
 flags.DEFINE_string(
     "problem",
     "simple",
-    "What to train on: simple, simple-multi, quadratic, digits, mnist, "
-    "fashion_mnist, image_classification (any TFDS set, see "
-    "--problem_options), cifar10, image_convnet (a convnet on any TFDS set), "
-    "ensemble, or a function of your own, package.module:function.",
+    "What to train on, such as quadratic, mnist or image_convnet (any TFDS "
+    "set, see --problem_options; a name that there is not lists all), or a "
+    "function of your own, package.module:function.",
 )
 flags.DEFINE_string(
     "problem_options",

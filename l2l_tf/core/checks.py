@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 MAX_INT32 = 2**31 - 1
 """Counts end in tensors of this type."""
+
+_FLOATS = ("float32", "float64", "bfloat16", "float16")
 
 
 def integer(
@@ -83,18 +86,26 @@ def boolean(name: str, value: Any) -> bool:
     return value
 
 
+def one_of(name: str, value: Any, accepted: Sequence[Any]) -> Any:
+    """Returns a value if it is one of those accepted.
+
+    Raises:
+        ValueError: If the value is something else; it is quoted by name.
+    """
+    if not any(value is one or value == one for one in accepted):
+        raise ValueError(
+            f"{name} must be one of {list(accepted)}; received {value!r}."
+        )
+    return value
+
+
 def floating_dtype(name: str, value: Any) -> str:
     """Returns the name of a floating point type.
 
     Raises:
         ValueError: If the value is something else; it is quoted by name.
     """
-    accepted = ("float32", "float64", "bfloat16", "float16")
-    if value not in accepted:
-        raise ValueError(
-            f"{name} must be one of {list(accepted)}; received {value!r}."
-        )
-    return value
+    return one_of(name, value, _FLOATS)
 
 
 def is_number(value: Any) -> bool:

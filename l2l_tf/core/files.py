@@ -14,6 +14,8 @@ from typing import Any
 from l2l_tf.core import siblings
 
 MAX_JSON_BYTES = 2**20
+MAX_CURVES_BYTES = 2**28
+"""For files that hold learning curves."""
 MAX_JSON_DEPTH = 32
 _CHUNK = 2**20
 
@@ -83,18 +85,26 @@ def sha256(path: str | os.PathLike, max_bytes: int) -> str:
     return digest.hexdigest()
 
 
+def plain(value: Any) -> Any:
+    """Returns a value as it is when JSON is read: tuples become lists."""
+    return json.loads(json.dumps(value))
+
+
 def read_json(
-    path: str | os.PathLike, max_bytes: int = MAX_JSON_BYTES
-) -> dict[str, Any]:
-    """Returns the object in a JSON file that anybody may have written.
+    path: str | os.PathLike,
+    max_bytes: int = MAX_JSON_BYTES,
+    kind: type = dict,
+) -> Any:
+    """Returns what is in a JSON file that anybody may have written.
 
     Args:
         path: The file, plain and in UTF-8.
         max_bytes: How large it may be.
+        kind: `dict` for an object, `list` for a list.
 
     Returns:
-        Plain values: no number that is not finite, and no more than
-        `MAX_JSON_DEPTH` lists and objects inside each other.
+        Plain values: all numbers are finite, and no more than
+        `MAX_JSON_DEPTH` lists and objects lie inside each other.
 
     Raises:
         ValueError: If it is anything else; one sentence.
@@ -108,8 +118,9 @@ def read_json(
         )
     except ValueError as error:
         raise ValueError(f"{path} is not acceptable JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise ValueError(f"{path} is not acceptable JSON: it is no object.")
+    if not isinstance(value, kind):
+        expected = {dict: "object", list: "list"}[kind]
+        raise ValueError(f"{path} is not acceptable JSON: it is no {expected}.")
     return value
 
 

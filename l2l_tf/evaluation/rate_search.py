@@ -6,8 +6,6 @@ import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
-import numpy as np
-
 from l2l_tf.core import registry as registry_lib
 from l2l_tf.evaluation import learning_curves as evaluation
 from l2l_tf.problems import base as problems
@@ -127,13 +125,6 @@ class Baseline:
         """Records runs with metrics, see `evaluation.Recorder.record`."""
         recorder = self._recorder(split, self._num_steps, keep_metrics=True)
         return recorder.record(seed, num_runs, learning_rate)
-
-    def curves(
-        self, split: str, seed: int, num_runs: int, learning_rate: float
-    ) -> np.ndarray:
-        """Records learning curves, see `evaluation.Recorder.curves`."""
-        recorder = self._recorder(split, self._num_steps, keep_metrics=False)
-        return recorder.curves(seed, num_runs, learning_rate)
 
     def search_learning_rate(
         self, seed: int, num_runs: int, method: str = "grid"

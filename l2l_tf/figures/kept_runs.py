@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pathlib
 from collections.abc import Mapping
@@ -37,7 +36,7 @@ class KeptRuns:
 
     def get(self, key: Mapping[str, Any]) -> Any:
         """Returns what is kept for a key of plain values, or None."""
-        key = _plain(key)
+        key = files.plain(key)
         for entry in self._entries:
             if entry["key"] == key:
                 return entry["result"]
@@ -45,7 +44,7 @@ class KeptRuns:
 
     def put(self, key: Mapping[str, Any], result: Mapping[str, Any]) -> None:
         """Keeps plain values; null stands for numbers that are not finite."""
-        self._entries.append({"key": _plain(key), "result": result})
+        self._entries.append({"key": files.plain(key), "result": result})
         if self._path is not None:
             files.write_json(self._path, self._entries, indent=None)
 
@@ -56,16 +55,12 @@ class KeptRuns:
             self._path.unlink(missing_ok=True)
 
 
-def _plain(key: Mapping[str, Any]) -> Any:
-    return json.loads(json.dumps(key))
-
-
 def _read(path: pathlib.Path) -> list[dict[str, Any]]:
     try:
-        entries = json.loads(path.read_text())
+        entries = files.read_json(path, files.MAX_CURVES_BYTES, list)
         for entry in entries:
             entry["key"], entry["result"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{path} does not hold kept runs; remove it to begin anew."
         ) from error

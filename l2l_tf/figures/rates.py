@@ -89,16 +89,16 @@ class RateCache:
 
 
 def _key(problem: problems.Problem, num_steps: int) -> dict[str, Any]:
-    config = json.loads(json.dumps(problem.config(), sort_keys=True))
+    config = files.plain(problem.config())
     return {"problem": config, "num_steps": num_steps}
 
 
 def _read(path: pathlib.Path) -> list[dict[str, Any]]:
     try:
-        entries = json.loads(path.read_text())
+        entries = files.read_json(path, kind=list)
         for entry in entries:
             entry["problem"], entry["num_steps"], entry["rates"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{path} does not hold learning rates of baselines; move it away "
             "to have them searched anew."

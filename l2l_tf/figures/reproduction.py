@@ -89,7 +89,7 @@ def read(name: str, folder: str | os.PathLike) -> dict[str, Any]:
     path = pathlib.Path(folder) / f"{name}.json"
     if not path.is_file():
         raise ValueError(f"There is no {path} to draw from.")
-    return json.loads(path.read_text())
+    return files.read_json(path, files.MAX_CURVES_BYTES)
 
 
 def record(result: base.Result) -> None:

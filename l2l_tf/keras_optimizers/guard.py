@@ -13,6 +13,7 @@ from l2l_tf.keras_optimizers import diagnostics as diagnostics_lib
 from l2l_tf.keras_optimizers import keras_part
 from l2l_tf.keras_optimizers import parts
 from l2l_tf.keras_optimizers import race
+from l2l_tf.keras_optimizers import trial
 
 _KEPT = 16
 
@@ -31,7 +32,7 @@ class Guard(parts.Part):
         self,
         learned: parts.Part,
         fallback: keras_part.KerasPart,
-        settings: race.Settings,
+        settings: trial.Settings,
     ):
         """Takes both, and how they are compared.
 
@@ -55,12 +56,6 @@ class Guard(parts.Part):
         """Whether the fallback has taken over."""
         record = self._read()
         return bool((record.is_over > 0) & (record.turn == race.FALLBACK))
-
-    @property
-    def num_steps(self) -> tuple[int, int]:
-        """Steps that the learned rule and the fallback have made."""
-        record = self._read()
-        return int(record.learned_steps), int(record.fallback_steps)
 
     def also_restore(self, variables: Sequence[keras.Variable]) -> None:
         """Takes further variables that each run has for itself.
@@ -142,6 +137,16 @@ class Guard(parts.Part):
         tf.cond(changes, self._change, _nothing)
         tf.cond(keeps, self._keep, _nothing)
         self._due.assign([False, False])
+
+    def end(self) -> None:
+        """See base class; the better run's, where both are still compared."""
+        if self._record is None:
+            return
+        record = self._read()
+        best = race.leader(record, self.settings)
+        if best != record.turn:
+            self._change()
+            self._record.assign(tf.stack(record._replace(turn=best)))
 
     def diagnostics(self) -> tf.Tensor:
         """See base class; those of the run at work."""
@@ -233,7 +238,7 @@ class _Held(NamedTuple):
 
 
 @functools.lru_cache(_KEPT)
-def _make_judge(settings: race.Settings):
+def _make_judge(settings: trial.Settings):
     """Returns `race.judge` of a record's numbers, traced once for all."""
     size = len(race.Record._fields)
 

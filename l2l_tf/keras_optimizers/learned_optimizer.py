@@ -19,9 +19,9 @@ from l2l_tf.keras_optimizers import guard
 from l2l_tf.keras_optimizers import keras_part
 from l2l_tf.keras_optimizers import losses
 from l2l_tf.keras_optimizers import parts
-from l2l_tf.keras_optimizers import race
 from l2l_tf.keras_optimizers import reports
 from l2l_tf.keras_optimizers import routes as routes_lib
+from l2l_tf.keras_optimizers import trial as trial_lib
 from l2l_tf.rules import base
 
 if keras.backend.backend() != "tensorflow":
@@ -89,7 +89,7 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
             fallback: A Keras optimizer, or the name of one, that trains beside
                 the learned rule at first, and goes on where that is worse.
             trial: How they are compared, see
-                `l2l_tf.keras_optimizers.race.Settings`.
+                `l2l_tf.keras_optimizers.trial.Settings`.
             state_dtype: In what an LSTM's state is kept between steps; by
                 default the rule's own type. "bfloat16" halves it.
             nonfinite: What a gradient that is not finite does: "skip" warns
@@ -107,8 +107,8 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
         super().__init__(
             learning_rate=_check_rate(learning_rate), name=name, **kwargs
         )
-        _check_one_of("state_dtype", state_dtype, _STATE_DTYPES)
-        _check_one_of("nonfinite", nonfinite, _NONFINITE)
+        checks.one_of("state_dtype", state_dtype, _STATE_DTYPES)
+        checks.one_of("nonfinite", nonfinite, _NONFINITE)
         self.state_dtype = state_dtype
         self.nonfinite = nonfinite
         self.jit_compile = jit_compile
@@ -119,7 +119,7 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
             self.weight_decay,
             routes,
         )
-        settings = race.make_settings(trial)
+        settings = trial_lib.make_settings(trial)
         if fallback is not None:
             self._part = guard.Guard(
                 self._part,
@@ -324,6 +324,7 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
 
     def finalize_variable_values(self, var_list) -> None:
         """See base class; called at the end of `fit`."""
+        self._part.end()
         super().finalize_variable_values(var_list)
         self.report()
 
@@ -479,10 +480,3 @@ def _check_shapes(gradients: Sequence[Any], variables: Sequence[Any]) -> None:
                 f"variable's shape, {tuple(variable.shape)}; received one of "
                 f"shape {shape}."
             )
-
-
-def _check_one_of(name: str, value: Any, accepted: Sequence[Any]) -> None:
-    if value not in accepted:
-        raise ValueError(
-            f"{name} must be one of {list(accepted)}; received {value!r}."
-        )

@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from l2l_tf.keras_optimizers import diagnostics as diagnostics_lib
-from l2l_tf.keras_optimizers import race
+from l2l_tf.keras_optimizers import trial
 
 Gradients = Sequence[tf.Tensor | tf.IndexedSlices]
 
@@ -43,7 +43,7 @@ class Part(abc.ABC):
     """
 
     fallback: Part | None = None
-    settings: race.Settings | None = None
+    settings: trial.Settings | None = None
 
     @abc.abstractmethod
     def build(
@@ -80,6 +80,10 @@ class Part(abc.ABC):
 
     def finish(self) -> None:
         """Ends a step, after the owner averaged parameters."""
+        return
+
+    def end(self) -> None:
+        """Gives the model the parameters to keep, when training ends."""
         return
 
     def diagnostics(self) -> tf.Tensor:

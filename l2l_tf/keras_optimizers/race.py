@@ -1,60 +1,27 @@
 """Which of two optimizers trains a model better, judged from losses alone.
 
-Both start from the same parameters and make steps in turns, each on parameters
-and with a state of its own. The race ends when one is clearly better: the one
-whose loss will be lower if both losses go on falling as they did. It keeps the
-model. The steps of the other are the price of knowing: 20 or 40 where it is
-clear by then; more only where losses fall so slowly that more steps cost
-little.
+Both start from the same parameters and take turns, each with parameters and a
+state of its own. The race ends when one is clearly better: the one whose loss
+will be lower if both losses go on falling as they did. The model keeps its
+parameters, and the steps of the other were the price: 20 or 40 where it is
+clear by then, more only where losses fall slowly.
 
-Comparing both from the point that one of them reached would not be fair: an
-optimizer of small steps always lowers a loss a little where one of large
-steps has just been, whichever of them gets further in the end. Nor would it
-help: from where a learned rule was after 40 steps, Adam may end far above the
-loss that it reaches from the start. Hence the fallback's own run is kept until
-the learned one has shown, at twice, four times and so on as many steps, that
-it is where the fallback would be by then.
+Two other ways were tried and are not fair. Comparing both from a point that one
+of them reached favours the one with small steps, which always lowers the loss
+a little where large steps have just been. And handing over the learned run's
+point costs too much: Adam may end far above the loss that it reaches from the
+start. Hence the fallback's own run is kept until the learned one has shown, at
+twice, four times and so on as many steps, that it is where the fallback would
+be by then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import tensorflow as tf
 
-from l2l_tf.core import checks
-
-
-class Settings(NamedTuple):
-    """How two runs are compared.
-
-    Attributes:
-        steps: Steps of each after which runs are compared.
-        obvious: Difference of the losses, relative to the lower one, that
-            decides at half of these steps.
-        clear: Difference that decides from then on; also how far the learned
-            run may later be above what is expected of the fallback.
-        run_length: Steps that training is thought to take at least.
-        price: What a comparison may cost, as a share of the final loss; while
-            it costs less, and is not clear, both make as many steps again.
-        smoothing: Weight of the past in the running means of the losses.
-        trusted: Steps after which the learned run counts as one that fits the
-            problem, if it is not behind what is expected of the fallback: it
-            then returns to a point of its own, if it fails.
-        tolerance: How far its loss may be above that point's, relative to it.
-        patience: Steps in a row that it may be.
-    """
-
-    steps: int = 40
-    obvious: float = 3.0
-    clear: float = 0.15
-    run_length: int = 1000
-    price: float = 0.03
-    smoothing: float = 0.9
-    trusted: int = 200
-    tolerance: float = 1.0
-    patience: int = 20
+from l2l_tf.keras_optimizers import trial
 
 
 class Record(NamedTuple):
@@ -109,37 +76,7 @@ class Verdict(NamedTuple):
 LEARNED, FALLBACK = 0.0, 1.0
 
 
-def make_settings(values: Mapping[str, Any] | Settings | None) -> Settings:
-    """Returns settings, after checking them.
-
-    Raises:
-        ValueError: If one is unknown or out of range.
-    """
-    if isinstance(values, Settings):
-        values = values._asdict()
-    if not isinstance(values, (Mapping, type(None))):
-        raise ValueError(
-            f"trial must map names to numbers; received {values!r}."
-        )
-    unknown = sorted(set(values or {}) - set(Settings._fields))
-    if unknown:
-        raise ValueError(
-            f"Unknown settings {unknown} for trial; accepted: "
-            f"{list(Settings._fields)}."
-        )
-    settings = Settings(**(values or {}))
-    for name in ("steps", "run_length", "trusted", "patience"):
-        checks.integer(name, getattr(settings, name))
-    for name in ("obvious", "clear", "price", "smoothing", "tolerance"):
-        checks.number(name, getattr(settings, name), 0)
-    if settings.smoothing >= 1:
-        raise ValueError(
-            f"smoothing must be below 1; received {settings.smoothing!r}."
-        )
-    return settings
-
-
-def begin(settings: Settings) -> Record:
+def begin(settings: trial.Settings) -> Record:
     """Returns the record of two runs without steps; the learned one begins."""
     numbers = dict.fromkeys(Record._fields, 0.0)
     numbers |= {"goal": settings.steps / 2, "limit": float("inf")}
@@ -147,7 +84,7 @@ def begin(settings: Settings) -> Record:
 
 
 def judge(
-    record: Record, loss: tf.Tensor, settings: Settings
+    record: Record, loss: tf.Tensor, settings: trial.Settings
 ) -> tuple[Record, Verdict]:
     """Takes one more loss into account.
 
@@ -183,7 +120,23 @@ def judge(
     )
 
 
-def levels(record: Record, settings: Settings) -> tuple[tf.Tensor, tf.Tensor]:
+def leader(record: Record, settings: trial.Settings) -> tf.Tensor:
+    """Returns whose parameters are the better ones so far."""
+
+    def known(level, steps):
+        return tf.where(steps > 0, level, float("inf"))
+
+    learned, fallback = levels(record, settings)
+    is_behind = known(fallback, record.fallback_steps) < known(
+        learned, record.learned_steps
+    )
+    best = tf.where(is_behind, FALLBACK, LEARNED)
+    return tf.where(record.is_over > 0, record.turn, best)
+
+
+def levels(
+    record: Record, settings: trial.Settings
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the means of both runs, without their bias."""
 
     def level(mean, steps):
@@ -200,7 +153,9 @@ def _compare(record, is_lost, settings) -> tuple[Record, Verdict]:
     is_learned = record.turn == LEARNED
     steps = tf.where(is_learned, record.learned_steps, record.fallback_steps)
     is_due = steps >= record.goal
-    is_both = is_due & ~is_learned
+    is_both = is_due & (
+        tf.minimum(record.learned_steps, record.fallback_steps) >= record.goal
+    )
     learned, fallback = levels(record, settings)
     lower, higher = tf.minimum(learned, fallback), tf.maximum(learned, fallback)
     is_early = record.goal < settings.steps
@@ -226,7 +181,10 @@ def _compare(record, is_lost, settings) -> tuple[Record, Verdict]:
     ends = (higher - lower > margin * size) | (is_dear & ~is_early)
     ends &= is_both
     goes_on = is_both & ~ends
-    changes = is_lost | (is_due & is_learned) | goes_on | (ends & wins)
+    # The learned run goes first, also where the fallback's was ahead of it.
+    changes = is_lost | tf.where(
+        is_both, (goes_on | wins) != is_learned, is_due
+    )
     is_over = ends | is_lost
     is_half = steps <= tf.maximum(record.goal / 2, 1)
     is_learned_past = goes_on | (is_half & is_learned)

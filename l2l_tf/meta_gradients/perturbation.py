@@ -88,5 +88,5 @@ def perturbed(
     except (TypeError, NotImplementedError) as error:
         raise ValueError(
             "Evolution strategies need a rule that copy.deepcopy can copy; "
-            f"received a {type(rule).__name__}: {error}."
+            f"received the rule {type(rule).__name__}: {error}."
         ) from error

@@ -77,14 +77,46 @@ def make_trainer(
 
 def check_fit(rule: rules.UpdateRule, problem: problems.Problem) -> None:
     """Raises a ValueError if a rule cannot serve a problem's parameters."""
-    seed = tf.constant([0, 0])
-    params = problem.initial_params(problem.sample_task(seed), seed)
+    params = problem.example_params()
     if not any(param.shape.num_elements() for param in params):
         raise ValueError(
             f"The problem {problem.name!r} has nothing to optimize: "
             f"{len(params)} parameters, all of them without coordinates."
         )
     rule.initial_state(params)
+    _check_loss(problem)
+
+
+def _check_loss(problem: problems.Problem) -> None:
+    """Raises a ValueError if a problem's loss cannot be evaluated."""
+    seed = tf.constant([0, 0])
+
+    @tf.function(autograph=False)
+    def evaluate():
+        task = problem.sample_task(seed)
+        return problem.loss(
+            problem.initial_params(task, seed),
+            problem.initial_model_state(task, seed),
+            task,
+            problem.sample_batch(task, seed),
+            seed,
+        ).loss
+
+    try:
+        # Traced, not run.
+        loss = evaluate.get_concrete_function().structured_outputs
+    except (ValueError, TypeError) as error:
+        said = str(error).strip().splitlines()[0].rstrip(".")
+        raise ValueError(
+            f"The problem {problem.name!r} has a loss that cannot be "
+            f"evaluated: {said}."
+        ) from error
+    if loss.shape.rank is not None and loss.shape.rank > 1:
+        raise ValueError(
+            f"The loss of the problem {problem.name!r} must be one number, or "
+            "one for each of several independent functions; received a tensor "
+            f"of shape {loss.shape}."
+        )
 
 
 def start_weights(

@@ -60,6 +60,11 @@ def metadata(
         "versions": versions(),
     }
     if test_runs:
+        print(
+            f"Testing: {test_runs} runs, also of {len(baselines)} baselines, "
+            "whose learning rates are searched.",
+            flush=True,
+        )
         test = _compare(trainer, problem, "test", test_runs, baselines)
         rates = {
             name: result["learning_rate"]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import os
 import pathlib
 from collections.abc import Iterator
@@ -203,8 +202,8 @@ def _check_same(recipe: recipe_lib.Recipe, path: pathlib.Path) -> None:
             )
         return
     try:
-        values = json.loads(file.read_text())
-    except (OSError, ValueError, RecursionError) as error:
+        values = files.read_json(file)
+    except (OSError, ValueError) as error:
         raise ValueError(f"{file} is not a recipe: {error}.") from error
     if values != recipe.to_json():
         raise ValueError(

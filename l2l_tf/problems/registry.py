@@ -45,11 +45,6 @@ def is_import(name: Any) -> bool:
     return isinstance(name, str) and ":" in name
 
 
-def accepted_options(name: str) -> list[str]:
-    """Returns the names of the options that a problem accepts."""
-    return registry.accepted(PROBLEMS.get(name))
-
-
 def import_problem(
     name: str, /, split: str = "train", **options: Any
 ) -> base.Problem:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import functools
 import os
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
@@ -48,12 +49,16 @@ class UpdateRule(tf.Module, abc.ABC):
     be trained are the module's `trainable_variables`.
 
     A subclass writes `initial_state`, `__call__` and `config`; all else follows
-    from these. A class that makes more of what it knows about its `__call__`
-    (`_FOLLOWS_FROM_CALL`) does so for that `__call__` alone: a subclass that
-    overrides `__call__` is back at what is right for every rule.
+    from these. What else a class says about its `__call__` (the methods in
+    `_FOLLOWS_FROM_CALL`) holds for that `__call__` alone: a subclass that
+    overrides `__call__` gets the methods of this class again.
 
     Source: Andrychowicz et al. 2016, section 1.
     """
+
+    is_baseline = False
+    """Whether learned rules are compared with it, at a learning rate that is
+    searched."""
 
     rule_name = ""
     """The name it is registered under; a subclass has none of its own yet."""
@@ -203,15 +208,13 @@ class UpdateRule(tf.Module, abc.ABC):
             raise ValueError(
                 "A fraction of coordinates can be replayed of rules with "
                 "independent columns only, such as coordinatewise ones; "
-                f"received a {type(self).__name__}."
+                f"received coordinate_fraction={options.coordinate_fraction!r} "
+                f"for the rule {type(self).__name__}."
             )
-        function = tf.function(
-            lambda *sequence: replay_steps(
-                self, self.trainable_variables, *sequence
-            ),
-            jit_compile=options.jit_compile,
-        )
-        return function(list(gradients), state, list(cotangents))
+        replay = functools.partial(replay_steps, self, self.trainable_variables)
+        if options.jit_compile:
+            replay = tf.function(replay, jit_compile=True)
+        return replay(list(gradients), state, list(cotangents))
 
     def check_claims(self, params: Sequence[tf.Tensor]) -> None:
         """Checks, with numbers, what the rule says about itself.

@@ -19,6 +19,7 @@ class ElementwiseRule(base.UpdateRule):
     tensors of state it needs, and `step` advances them.
     """
 
+    is_baseline = True
     slots: tuple[str, ...] = ()
 
     def __init__(self, **options: float | tf.Tensor):

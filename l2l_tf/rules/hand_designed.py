@@ -14,15 +14,8 @@ from l2l_tf.rules import registry
 
 
 def names() -> list[str]:
-    """Returns the names of all rules without weights, as registered in order.
-
-    These are the baselines that learned rules are compared with.
-    """
-    return [
-        name
-        for name, rule in registry.RULES.items()
-        if issubclass(rule, elementwise.ElementwiseRule)
-    ]
+    """Returns the names of baselines, as registered in order."""
+    return [name for name, rule in registry.RULES.items() if rule.is_baseline]
 
 
 @registry.register_rule("sgd")

@@ -9,7 +9,7 @@ from l2l_tf.core import registry
 from l2l_tf.rules import base
 
 RULES: registry.Registry[type[base.UpdateRule]] = registry.Registry(
-    "rule", "l2l_tf.rules"
+    "rule", "l2l_tf.rules", registry.OF_YOUR_OWN
 )
 """All update rules. A file in this room adds one by `register_rule`."""
 
@@ -85,8 +85,3 @@ def with_seed(config: Any, seed: int) -> Any:
         return {"seed": seed, **options} if takes_one else dict(options)
 
     return map_config(config, change)
-
-
-def accepted_options(name: str) -> list[str]:
-    """Returns the names of the options that a rule accepts."""
-    return registry.accepted(RULES.get(name))

@@ -201,8 +201,7 @@ def _digest(rule: Mapping[str, Any]) -> str:
 
     It stands in the metadata; all else has files, and the manifest's digests.
     """
-    # As it will be read again: tuples become lists.
-    text = json.dumps(json.loads(json.dumps(rule)), sort_keys=True)
+    text = json.dumps(files.plain(rule), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -58,3 +58,9 @@ def test_only_floating_types_are_accepted():
     assert checks.floating_dtype("dtype", "float64") == "float64"
     with pytest.raises(ValueError, match="dtype.*float32.*'int32'"):
         checks.floating_dtype("dtype", "int32")
+
+
+def test_one_of_quotes_what_is_accepted():
+    assert checks.one_of("kind", None, [None, "a"]) is None
+    with pytest.raises(ValueError, match=r"kind.*\['a', 'b'\].*\[1\]"):
+        checks.one_of("kind", [1], ["a", "b"])

@@ -133,7 +133,7 @@ def test_a_baseline_finds_the_best_rate_of_a_square():
     found = baseline.search_learning_rate(seed=0, num_runs=1)
     assert 0.4 < found.learning_rate < 0.6
     assert found.trials[10.0] > 1e6
-    curves = baseline.curves("test", 0, 1, 0.25)
+    curves = baseline.record("test", 0, 1, 0.25).losses
     np.testing.assert_allclose(curves, [0.25 ** np.arange(11)], rtol=1e-5)
 
 
@@ -143,9 +143,9 @@ def test_a_baseline_searches_on_validation_draws_by_their_last_tenth():
     )
     baseline = rate_search.Baseline("adam", problem, 3)
     found = baseline.search_learning_rate(seed=5, num_runs=2)
-    curves = baseline.curves("validation", 5, 2, found.learning_rate)
+    curves = baseline.record("validation", 5, 2, found.learning_rate).losses
     assert found.loss == pytest.approx(evaluation.mean_of_last_tenth(curves))
-    others = baseline.curves("test", 5, 2, found.learning_rate)
+    others = baseline.record("test", 5, 2, found.learning_rate).losses
     assert not np.any(others == curves)
     recording = baseline.record("test", 5, 2, found.learning_rate)
     np.testing.assert_allclose(recording.losses, others, rtol=1e-6)

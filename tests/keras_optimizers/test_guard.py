@@ -53,6 +53,15 @@ def _values(model):
     return [v.numpy() for v in model.trainable_variables]
 
 
+def _trajectory(optimizer, steps):
+    """Returns the kernel before each step, and after the last."""
+    model, kernels = _model(optimizer), []
+    for _ in range(steps):
+        kernels.append(_values(model)[0])
+        _fit(model, 1)
+    return [*kernels, _values(model)[0]]
+
+
 @pytest.mark.parametrize("is_built", [False, True])
 @pytest.mark.parametrize("epochs", [3, 12])
 def test_weights_that_are_loaded_are_those_that_go_on(
@@ -102,6 +111,25 @@ def test_better_learned_run_goes_on_where_it_was():
     np.testing.assert_allclose(losses, expected, rtol=1e-5)
     assert not guarded.fell_back
     assert int(guarded.iterations.numpy()) == 20
+
+
+@pytest.mark.parametrize("steps", [1, 2, 4, 5, 7])
+@pytest.mark.parametrize("is_first", [False, True])
+def test_fit_that_ends_amid_the_comparison_leaves_the_better_run(
+    is_first, steps
+):
+    better, worse = _converging(), keras.optimizers.SGD(0.0)
+    main, fallback = (better, worse) if is_first else (worse, better)
+    trial = {"steps": 4, "clear": 100.0, "obvious": 100.0, "price": 100.0}
+    model = _model(_guarded(main, fallback, trial))
+    _fit(model, steps)
+    # Turns are of two steps each, at first.
+    made = sum((step // 2 % 2 == 0) == is_first for step in range(steps))
+    path = _trajectory(_converging(), 24)
+    np.testing.assert_allclose(_values(model)[0], path[made], rtol=1e-5)
+    # Both then go on from where they were.
+    _fit(model, 24 - steps)
+    assert any(np.allclose(_values(model)[0], p, 1e-4) for p in path[8:])
 
 
 def test_each_run_has_moving_averages_of_its_own():

@@ -38,3 +38,36 @@ def test_a_problem_without_coordinates_is_refused(shapes, tmp_path):
     with pytest.raises(ValueError, match=f"nothing to opt.*{len(shapes)} par"):
         experiment.meta_train(_Nothing(shapes), tmp_path / "run")
     assert not list(tmp_path.iterdir())
+
+
+class _Refused(simple.Simple):
+    """Has a loss of a shape that makes no sense, or none."""
+
+    def __init__(self, loss):
+        super().__init__()
+        self._make_loss = loss
+
+    def loss(self, params, *others):
+        outcome = super().loss(params, *others)
+        return outcome._replace(loss=self._make_loss())
+
+
+@pytest.mark.parametrize("meta_gradient", ["autodiff", "replay", "es"])
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (
+            lambda: tf.zeros([2]) + tf.zeros([3]),
+            "evaluated: Dimensions must be",
+        ),
+        (lambda: tf.zeros([2, 3]), r"shape \(2, 3\)"),
+    ],
+)
+def test_a_loss_that_makes_no_sense_is_refused(
+    loss, message, meta_gradient, tmp_path
+):
+    with pytest.raises(ValueError, match=message):
+        experiment.meta_train(
+            _Refused(loss), tmp_path / "run", meta_gradient=meta_gradient
+        )
+    assert not list(tmp_path.iterdir())

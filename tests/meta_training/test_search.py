@@ -138,3 +138,15 @@ def test_another_search_is_not_continued(begun, tmp_path):
     (tmp_path / "mine" / "file").touch()
     with pytest.raises(ValueError, match="something else"):
         _search(tmp_path / "mine", 1)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"loss": 1.0}', '{"loss": 1.0, "other": 2}']
+)
+def test_a_damaged_trial_is_quoted(text, begun):
+    file = begun / "trial-000" / "trial.json"
+    file.write_text(text)
+    with pytest.raises(
+        ValueError, match=r"trial-000/trial\.json does not hold"
+    ):
+        _search(begun, 1)
