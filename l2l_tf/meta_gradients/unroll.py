@@ -54,7 +54,9 @@ def start(
         step=tf.constant(0, tf.int32),
         task=task,
         params=params,
-        rule_state=rule.initial_state(params),
+        rule_state=rule.initial_state_of_functions(
+            params, problem.num_functions
+        ),
         model_state=problem.initial_model_state(
             task, randomness.stream(seed, "model_state")
         ),

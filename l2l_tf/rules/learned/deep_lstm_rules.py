@@ -12,6 +12,7 @@ from l2l_tf.core import checks
 from l2l_tf.rules import base
 from l2l_tf.rules import registry
 from l2l_tf.rules.learned import arrangements
+from l2l_tf.rules.learned import averaging
 from l2l_tf.rules.learned import columns
 from l2l_tf.rules.learned import deep_lstm
 from l2l_tf.rules.learned import inputs as inputs_lib
@@ -25,7 +26,10 @@ class DeepLSTMRule(columns.ColumnwiseRule):
         v_t, h_{t+1} = scale * LSTM(preprocess(inputs(g_0, ..., g_t)), h_t)
         u_t = outputs(v_t)
 
-    Source: Andrychowicz et al. 2016, section 2.1.
+    With averaging cells, what these give is averaged over all columns at each
+    step; columns are then not independent.
+
+    Source: Andrychowicz et al. 2016, section 2.1 and appendix B.1.
     """
 
     independent_columns = True
@@ -33,6 +37,8 @@ class DeepLSTMRule(columns.ColumnwiseRule):
     def __init__(
         self,
         arrangement: arrangements.Arrangement,
+        num_read: int = 0,
+        num_written: int = 0,
         /,
         layers: Sequence[int] = (20, 20),
         preprocessing: str = "log_and_sign",
@@ -45,11 +51,15 @@ class DeepLSTMRule(columns.ColumnwiseRule):
         inputs_options: Mapping[str, float] | None = None,
         outputs: str = "raw",
         outputs_options: Mapping[str, float] | None = None,
+        averaging_cells: int | Sequence[int] = 0,
     ):
         """Creates the rule and its weights.
 
         Args:
             arrangement: What a column is.
+            num_read: What the network is given for each column beside its
+                features.
+            num_written: What it gives beside values.
             layers: Hidden units of each LSTM layer; empty for a linear rule.
             preprocessing: A name in `preprocessing.PREPROCESSING`.
             preprocessing_options: Its options, such as `p`.
@@ -62,25 +72,30 @@ class DeepLSTMRule(columns.ColumnwiseRule):
             outputs: A name in `outputs.OUTPUTS`: what is made of the scaled
                 outputs.
             outputs_options: Its options, such as `size`.
+            averaging_cells: How many cells of each layer are averaging ones, a
+                number or one for each layer.
 
         Raises:
             ValueError: If a value is refused.
         """
         preprocess = preprocessing_lib.PREPROCESSING.build(
             preprocessing,
-            **_options("preprocessing_options", preprocessing_options),
+            **checked_options("preprocessing_options", preprocessing_options),
         )
         super().__init__(
             arrangement,
             checks.floating_dtype("dtype", dtype),
             inputs_lib.INPUTS.build(
-                inputs, **_options("inputs_options", inputs_options)
+                inputs, **checked_options("inputs_options", inputs_options)
             ),
             outputs_lib.OUTPUTS.build(
-                outputs, **_options("outputs_options", outputs_options)
+                outputs, **checked_options("outputs_options", outputs_options)
             ),
         )
         layers = checks.integers("layers", layers)
+        cells = averaging.check_cells(
+            "averaging_cells", averaging_cells, layers
+        )
         seed = checks.integer("seed", seed, minimum=0)
         scale = checks.number("scale", scale)
         # Made when asked for: `tf.Module` would wrap a dict and its lists.
@@ -97,22 +112,40 @@ class DeepLSTMRule(columns.ColumnwiseRule):
             inputs_options=dict(inputs_options or {}),
             outputs=outputs,
             outputs_options=dict(outputs_options or {}),
+            averaging_cells=list(cells),
         )
+        if any(cells):
+            self.independent_columns = False
         self.scale = scale
         self._preprocess = preprocess
         num_features = self.inputs.num_features * preprocess.num_features
         self.network = deep_lstm.DeepLSTM(
-            arrangement.rows * num_features,
-            arrangement.rows,
+            arrangement.rows * num_features + num_read,
+            arrangement.rows + num_written,
             layers,
             initializer,
             seed,
             self.dtype,
+            averaging_cells=cells,
         )
 
     def initial_columns(self, num_columns: int | tf.Tensor) -> base.State:
         """See base class."""
         return self.network.initial_state(num_columns)
+
+    def initial_columns_of_functions(
+        self, num_columns: int | tf.Tensor, num_functions: int
+    ) -> base.State:
+        """See base class."""
+        if not any(self._config()["averaging_cells"]):
+            return self.initial_columns(num_columns)
+        return self.network.initial_state(num_columns, num_functions)
+
+    def num_functions_of(self, state: base.State) -> int | tf.Tensor:
+        """See base class."""
+        if not any(self._config()["averaging_cells"]):
+            return 1
+        return self.network.num_functions(state)
 
     def update_columns(
         self, gradients: tf.Tensor, state: base.State
@@ -210,7 +243,9 @@ class VectorwiseDeepLSTM(DeepLSTMRule):
         super().__init__(arrangements.Vectors(size), **options)
 
 
-def _options(name: str, options: Mapping[str, Any] | None) -> dict[str, Any]:
+def checked_options(
+    name: str, options: Mapping[str, Any] | None
+) -> dict[str, Any]:
     if options is not None and not isinstance(options, Mapping):
         raise ValueError(
             f"{name} must be a mapping such as {{'p': 10}}; received "
