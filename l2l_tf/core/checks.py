@@ -56,6 +56,17 @@ def number(
     return value
 
 
+def boolean(name: str, value: Any) -> bool:
+    """Returns a truth value.
+
+    Raises:
+        ValueError: If the value is something else; it is quoted by name.
+    """
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be true or false; received {value!r}.")
+    return value
+
+
 def floating_dtype(name: str, value: Any) -> str:
     """Returns the name of a floating point type.
 

@@ -88,12 +88,6 @@ def _fraction(name: str, value: Any) -> float:
     return value
 
 
-def _boolean(name: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError(f"{name} must be true or false; received {value!r}.")
-    return value
-
-
 def _schedule(name: str, value: Any) -> str:
     if value not in SCHEDULES:
         raise ValueError(
@@ -155,7 +149,7 @@ class Settings:
     second_derivatives: bool = _setting(
         False,
         "Differentiate through the optimizee's gradients.",
-        _boolean,
+        checks.boolean,
         of_estimator=True,
     )
     meta_gradient: str | None = _setting(
@@ -198,7 +192,7 @@ class Settings:
         True,
         "Let XLA compile unrolls, replay and validation; false for an "
         "optimizee that XLA cannot compile.",
-        _boolean,
+        checks.boolean,
     )
     step_weights: str | tuple[float, ...] = _setting(
         "constant",

@@ -42,6 +42,7 @@ class DeepLSTM(Module):
         dtype: tf.DType = tf.float32,
         name: str | None = None,
         averaging_cells: Sequence[int] | None = None,
+        skip: bool = False,
     ):
         """Creates the weights.
 
@@ -59,9 +60,11 @@ class DeepLSTM(Module):
             name: The module's name.
             averaging_cells: How many of each layer's cells are averaging ones;
                 by default none.
+            skip: Whether the linear layer is given the features, too.
         """
         super().__init__(name=name)
         self.layers = tuple(layers)
+        self.skip = skip
         self.averaging_cells = tuple(averaging_cells or [0] * len(self.layers))
         self.dtype = dtype
         self.weights, self.biases = [], []
@@ -69,6 +72,8 @@ class DeepLSTM(Module):
         size = input_size
         for index, units in enumerate((*self.layers, output_size)):
             is_lstm = index < len(self.layers)
+            if skip and self.layers and not is_lstm:
+                size += input_size
             shape = [4 * units, size + units] if is_lstm else [units, size]
             bias = tf.zeros([shape[0], 1], dtype)
             if is_lstm:
@@ -126,7 +131,7 @@ class DeepLSTM(Module):
         Returns:
             Outputs of shape [output_size, columns], and the next state.
         """
-        next_state = []
+        next_state, given = [], features
         num_functions = self.num_functions(state)
         for index, (parts, cell) in enumerate(self._layers_of(state)):
             hidden, cell = lstm.step(
@@ -140,6 +145,8 @@ class DeepLSTM(Module):
             parts = averaging.pack(hidden, count, num_functions)
             next_state += [*parts, cell]
             features = averaging.unpack(parts)
+        if self.skip and self.layers:
+            features = tf.concat([features, given], axis=0)
         outputs = tf.matmul(self.weights[-1], features) + self.biases[-1]
         return outputs, next_state
 

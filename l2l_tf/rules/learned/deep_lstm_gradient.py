@@ -14,7 +14,6 @@ import tensorflow as tf
 
 from l2l_tf.rules.learned import lstm
 
-
 Mixer = Callable[[tf.Tensor], tf.Tensor]
 """A linear function of hidden states that is its own transpose."""
 

@@ -11,10 +11,13 @@ import tensorflow as tf
 from l2l_tf.core import checks
 from l2l_tf.rules import base
 from l2l_tf.rules import registry
+from l2l_tf.rules import replaying
+from l2l_tf.rules import saved_model
 from l2l_tf.rules.learned import arrangements
 from l2l_tf.rules.learned import averaging
 from l2l_tf.rules.learned import columns
 from l2l_tf.rules.learned import deep_lstm
+from l2l_tf.rules.learned import frames
 from l2l_tf.rules.learned import inputs as inputs_lib
 from l2l_tf.rules.learned import outputs as outputs_lib
 from l2l_tf.rules.learned import preprocessing as preprocessing_lib
@@ -52,6 +55,8 @@ class DeepLSTMRule(columns.ColumnwiseRule):
         outputs: str = "raw",
         outputs_options: Mapping[str, float] | None = None,
         averaging_cells: int | Sequence[int] = 0,
+        frame: str = "absolute",
+        skip: bool = False,
     ):
         """Creates the rule and its weights.
 
@@ -74,6 +79,10 @@ class DeepLSTMRule(columns.ColumnwiseRule):
             outputs_options: Its options, such as `size`.
             averaging_cells: How many cells of each layer are averaging ones, a
                 number or one for each layer.
+            frame: A name in `frames.FRAMES`: in what units columns see
+                gradients and give values.
+            skip: Whether the linear layer is given the features, too, so that
+                no cell bounds what it makes of them.
 
         Raises:
             ValueError: If a value is refused.
@@ -113,12 +122,26 @@ class DeepLSTMRule(columns.ColumnwiseRule):
             outputs=outputs,
             outputs_options=dict(outputs_options or {}),
             averaging_cells=list(cells),
+            frame=frame,
+            skip=checks.boolean("skip", skip),
         )
-        if any(cells):
+        self.frame = frames.FRAMES.build(frame)
+        if self.frame.has_state and self.inputs.num_features > 1:
+            raise ValueError(
+                f"The frame {frame!r} takes one number for each gradient; "
+                f"received the inputs {inputs!r}, which are "
+                f"{self.inputs.num_features}."
+            )
+        self._shares = any(cells) or self.frame.has_state
+        if self._shares:
             self.independent_columns = False
         self.scale = scale
         self._preprocess = preprocess
-        num_features = self.inputs.num_features * preprocess.num_features
+        num_features = (
+            self.inputs.num_features
+            * self.frame.num_features
+            * preprocess.num_features
+        )
         self.network = deep_lstm.DeepLSTM(
             arrangement.rows * num_features + num_read,
             arrangement.rows + num_written,
@@ -127,32 +150,46 @@ class DeepLSTMRule(columns.ColumnwiseRule):
             seed,
             self.dtype,
             averaging_cells=cells,
+            skip=skip,
         )
 
     def initial_columns(self, num_columns: int | tf.Tensor) -> base.State:
         """See base class."""
-        return self.network.initial_state(num_columns)
+        if not self._shares:
+            return self.network.initial_state(num_columns)
+        return self.initial_columns_of_functions(num_columns, 1)
 
     def initial_columns_of_functions(
         self, num_columns: int | tf.Tensor, num_functions: int
     ) -> base.State:
         """See base class."""
-        if not any(self._config()["averaging_cells"]):
+        if not self._shares:
             return self.initial_columns(num_columns)
-        return self.network.initial_state(num_columns, num_functions)
+        state = self.network.initial_state(num_columns, num_functions)
+        if not self.frame.has_state:
+            return state
+        rows = self.arrangement.rows * self.inputs.num_features
+        shape = rows, num_functions, num_columns // num_functions
+        return state, self.frame.initial(shape, self.dtype)
 
     def num_functions_of(self, state: base.State) -> int | tf.Tensor:
         """See base class."""
-        if not any(self._config()["averaging_cells"]):
+        if not self._shares:
             return 1
+        if self.frame.has_state:
+            return averaging.size(state[1][0], 1)
         return self.network.num_functions(state)
 
     def update_columns(
         self, gradients: tf.Tensor, state: base.State
     ) -> tuple[tf.Tensor, base.State]:
         """See base class."""
-        outputs, state = self.network(self._preprocess(gradients), state)
-        return outputs * tf.constant(self.scale, self.dtype), state
+        lstm, around = state if self.frame.has_state else (state, [])
+        given, known = self.frame.enter(gradients, around)
+        outputs, lstm = self.network(self._preprocess(given), lstm)
+        values = outputs * tf.constant(self.scale, self.dtype)
+        values, around = self.frame.leave(values, known)
+        return values, (lstm, around) if self.frame.has_state else lstm
 
     def replay_columns(
         self, gradients: tf.Tensor, state: base.State, cotangents: tf.Tensor
@@ -161,6 +198,9 @@ class DeepLSTMRule(columns.ColumnwiseRule):
         by_hand = getattr(self.network, "weights_gradient", None)
         if by_hand is None:
             return super().replay_columns(gradients, state, cotangents)
+        # A frame holds updates, so that features depend on weights.
+        if self.frame.has_state or self._config()["skip"]:
+            return self._replay_step_by_step(gradients, state, cotangents)
         results = by_hand(
             tf.map_fn(self._preprocess, gradients),
             state,
@@ -178,6 +218,25 @@ class DeepLSTMRule(columns.ColumnwiseRule):
             for variable in self.trainable_variables
         ]
 
+    def _replay_step_by_step(
+        self, gradients: tf.Tensor, state: base.State, cotangents: tf.Tensor
+    ) -> list[tf.Tensor]:
+        """Does what `replay_columns` does; right for any `update_columns`."""
+
+        def step(gradients, state):
+            values, state = self.update_columns(gradients[0], state)
+            return [values], state
+
+        return replaying.replay_steps(
+            step, self.trainable_variables, [gradients], state, [cotangents]
+        )
+
+    def functions(self):
+        """See base class."""
+        if self.frame.has_state:
+            return saved_model.flat_functions(self)
+        return super().functions()
+
     def config(self) -> dict[str, Any]:
         """See base class."""
         return {
@@ -188,13 +247,16 @@ class DeepLSTMRule(columns.ColumnwiseRule):
 
     def describe(self) -> str:
         """See base class."""
+        config = self._config()
+        layers, cells = config["layers"], config["averaging_cells"]
+        averages = f" with averaging cells {cells}" if any(cells) else ""
         with tf.init_scope():
-            state = tf.nest.flatten(self.initial_columns(1))
-        layers = self._config()["layers"]
+            state = tf.nest.flatten(self.network.initial_state(1))
+        # Averages are of all columns together.
+        numbers = sum(tensor.shape[0] for tensor in state) - sum(cells)
         return (
-            f"An LSTM with layers {layers} on every {self.arrangement.unit}; "
-            "numbers of state for each: "
-            f"{sum(tensor.shape[0] for tensor in state)}."
+            f"An LSTM with layers {layers}{averages} on every "
+            f"{self.arrangement.unit}; numbers of state for each: {numbers}."
         )
 
 
@@ -202,8 +264,8 @@ class DeepLSTMRule(columns.ColumnwiseRule):
 class CoordinatewiseDeepLSTM(DeepLSTMRule):
     """Applies one small LSTM to every coordinate of every parameter.
 
-    The update of a coordinate depends on that coordinate's gradients only,
-    and not on the order of coordinates.
+    The update of a coordinate does not depend on the order of coordinates;
+    without averaging cells it depends on that coordinate's gradients only.
 
     Source: Andrychowicz et al. 2016, section 2.1.
     """
@@ -246,6 +308,11 @@ class VectorwiseDeepLSTM(DeepLSTMRule):
 def checked_options(
     name: str, options: Mapping[str, Any] | None
 ) -> dict[str, Any]:
+    """Returns options that may be None as a dictionary.
+
+    Raises:
+        ValueError: If they are something else.
+    """
     if options is not None and not isinstance(options, Mapping):
         raise ValueError(
             f"{name} must be a mapping such as {{'p': 10}}; received "

@@ -1,4 +1,4 @@
-"""Memories that the coordinates of a function share: matrices, read and written.
+"""Memories that a function's coordinates share: matrices, read and written.
 
     i = M r                       for each read head
     M' = M + sum_heads a b^T      over the write heads

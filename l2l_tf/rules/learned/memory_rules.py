@@ -11,7 +11,6 @@ import tensorflow as tf
 from l2l_tf.core import checks
 from l2l_tf.rules import base
 from l2l_tf.rules import registry
-from l2l_tf.rules import replaying
 from l2l_tf.rules import saved_model
 from l2l_tf.rules.learned import arrangements
 from l2l_tf.rules.learned import averaging
@@ -92,6 +91,7 @@ class MemoryRule(deep_lstm_rules.DeepLSTMRule):
             ),
         }
         self.memory = self._make_memory()
+        self._start_empty()
 
     @abc.abstractmethod
     def _make_memory(self) -> memory_lib.Memory:
@@ -107,13 +107,16 @@ class MemoryRule(deep_lstm_rules.DeepLSTMRule):
         """See base class.
 
         Returns:
-            The LSTM's state; what the memory is held by; what was read, shape
-            [read_heads, functions, coordinates].
+            The states of the LSTM and of its frame; what the memory is held
+            by; what was read, shape [read_heads, functions, coordinates].
         """
         size = num_columns // num_functions
         shape = tf.stack([self.read_heads, num_functions, size])
         return {
             "lstm": self.network.initial_state(num_columns, num_functions),
+            "frame": self.frame.initial(
+                (self.inputs.num_features, num_functions, size), self.dtype
+            ),
             "memory": self.memory.initial(num_functions, size),
             "read": tf.zeros(shape, self.dtype),
         }
@@ -128,7 +131,8 @@ class MemoryRule(deep_lstm_rules.DeepLSTMRule):
         """See base class."""
         num_functions = self.num_functions_of(state)
         read = tf.reshape(state["read"], [self.read_heads, -1])
-        features = [self._preprocess(gradients), self._read_preprocess(read)]
+        given, known = self.frame.enter(gradients, state["frame"])
+        features = [self._preprocess(given), self._read_preprocess(read)]
         outputs, lstm = self.network(tf.concat(features, 0), state["lstm"])
         writes = self.write_heads
         values, *heads = tf.split(
@@ -139,26 +143,35 @@ class MemoryRule(deep_lstm_rules.DeepLSTMRule):
             * tf.constant(self.head_scale, self.dtype)
             for head in heads
         )
+        values *= tf.constant(self.scale, self.dtype)
+        updates, around = self.frame.leave(values, known)
         held = state["memory"]
         state = {
             "lstm": lstm,
+            "frame": around,
             "memory": self.memory.write(held, left, right),
             "read": self.memory.read(held, reads),
         }
-        return values * tf.constant(self.scale, self.dtype), state
+        return updates, state
 
     def replay_columns(
         self, gradients: tf.Tensor, state: base.State, cotangents: tf.Tensor
     ) -> list[tf.Tensor]:
-        """See base class; step by step, each computed again on the way back."""
+        """See base class."""
+        return self._replay_step_by_step(gradients, state, cotangents)
 
-        def step(gradients, state):
-            values, state = self.update_columns(gradients[0], state)
-            return [values], state
+    def _start_empty(self) -> None:
+        """Makes the first write heads write zeros, until training moves them.
 
-        return replaying.replay_steps(
-            step, self.trainable_variables, [gradients], state, [cotangents]
-        )
+        A memory of random vectors would grow with the steps.
+        """
+        first = 1 + self.read_heads
+        for variable in (self.network.weights[-1], self.network.biases[-1]):
+            rows = tf.range(variable.shape[0])[:, tf.newaxis]
+            is_left = (rows >= first) & (rows < first + self.write_heads)
+            variable.assign(
+                tf.where(is_left, tf.zeros_like(variable), variable)
+            )
 
     def functions(self):
         """See base class; for one function."""
@@ -170,12 +183,10 @@ class MemoryRule(deep_lstm_rules.DeepLSTMRule):
 
     def describe(self) -> str:
         """See base class."""
-        config = self.config()
         return (
-            f"An LSTM with layers {config['layers']}, of which "
-            f"{config['averaging_cells']} are averaging cells, on every "
-            f"coordinate, and a memory with {self.read_heads} read and "
-            f"{self.write_heads} write heads; {self._describe_memory()}"
+            f"{super().describe()} A memory of all coordinates with "
+            f"{self.read_heads} read and {self.write_heads} write heads "
+            f"{self._describe_memory()}"
         )
 
     @abc.abstractmethod
@@ -194,7 +205,7 @@ class NTMBFGS(MemoryRule):
         return memory_lib.Full(self.write_heads, self.identity, self.dtype)
 
     def _describe_memory(self) -> str:
-        return "for n coordinates it holds n x n numbers."
+        return "holds n x n numbers for n coordinates."
 
 
 @registry.register_rule("ntm-l-bfgs")
@@ -221,6 +232,6 @@ class NTMLBFGS(MemoryRule):
     def _describe_memory(self) -> str:
         numbers = 2 * self._history * self.write_heads
         return (
-            f"it holds what was written in the last {self._history} steps, "
+            f"holds what was written in the last {self._history} steps, "
             f"{numbers} numbers for each coordinate."
         )
