@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from l2l_tf.evaluation import comparison
+from l2l_tf.evaluation import learning_curves as evaluation
 from l2l_tf.figures import base
 from l2l_tf.figures import comparison_tables
+from l2l_tf.figures import references
 from l2l_tf.problems import registry
 
 BASELINES = ("adam", "rmsprop", "nag", "sgd", "momentum", "adagrad", "rprop")
@@ -34,6 +36,7 @@ class Panel:
         num_steps: Updates per run.
         num_runs: Runs; a draw of quadratics counts as one run.
         baselines: Names of the hand-designed rules to compare with.
+        references: Names in `l2l_tf.figures.references.REFERENCES`.
         paper: The paper's loss of its LSTM there, read from its plot.
         paper_baseline: The paper's best baseline there.
         quick: Whether a first look shows it, too.
@@ -47,6 +50,7 @@ class Panel:
     num_steps: int = 100
     num_runs: int = 100
     baselines: tuple[str, ...] = BASELINES
+    references: tuple[str, ...] = ()
     paper: float | None = None
     paper_baseline: float | None = None
     quick: bool = True
@@ -112,15 +116,19 @@ def compare(panel: Panel, context: base.Context) -> dict[str, Any]:
         context: What to run with; rates that it lacks are searched.
 
     Returns:
-        What `l2l_tf.evaluation.comparison.compare` returned.
+        What `l2l_tf.evaluation.comparison.compare` returned, and references
+        among the optimizers.
     """
     problem = registry.make_problem(panel.problem, **panel.options)
     known = context.rates.get(problem, panel.num_steps)
+    num_runs = panel.num_runs
+    if context.quick:
+        num_runs = min(num_runs, _QUICK_RUNS)
     results = comparison.compare(
         problem,
         panel.split,
         panel.num_steps,
-        min(panel.num_runs, _QUICK_RUNS) if context.quick else panel.num_runs,
+        num_runs,
         context.seed,
         {
             label: context.load(optimizer, problem.parameter_names)
@@ -136,6 +144,18 @@ def compare(panel: Panel, context: base.Context) -> dict[str, Any]:
     }
     if rates != known:
         context.rates.put(problem, panel.num_steps, rates)
+    for name in panel.references:
+        curves = references.REFERENCES.get(name)(
+            problem.with_split(panel.split),
+            panel.num_steps,
+            context.seed,
+            num_runs,
+        )
+        results["optimizers"][name] = {
+            "learned": False,
+            "reference": True,
+            **evaluation.summarize(curves, None),
+        }
     return results
 
 

@@ -45,9 +45,7 @@ class SequenceLearner(tf.Module):
         self._num_examples = num_examples
         self._seed = seed
         x, _ = self._example(self._task(_seed(seed, "train", 0)), 0)
-        self._network = deep_lstm.DeepLSTM(
-            x.shape[1] + 1, 1, layers, seed=seed
-        )
+        self._network = deep_lstm.DeepLSTM(x.shape[1] + 1, 1, layers, seed=seed)
         self._errors = tf.function(self._squared_errors, jit_compile=True)
         self._optimizer = meta_optimizer.MetaOptimizer(
             self.trainable_variables, gradient_clip_norm=1.0

@@ -63,6 +63,14 @@ class _Together(base.UpdateRule):
         return {"rule": "together"}
 
 
+def _writing(rule):
+    """Returns a rule with a memory, as after training."""
+    weights = rule.network.weights[-1]
+    noise = tf.random.stateless_normal(weights.shape, [3, 4], dtype=tf.float64)
+    weights.assign_add(noise)
+    return rule
+
+
 def _rules():
     shared = _coordinatewise()
     other = _coordinatewise(seed=1)
@@ -103,22 +111,24 @@ def _rules():
             _SHAPES[:1],
         ),
         "a matrix": (
-            memory_rules.NTMBFGS(**_OPTIONS, averaging_cells=[1, 1]),
+            _writing(memory_rules.NTMBFGS(**_OPTIONS, averaging_cells=[1, 1])),
             _SHAPES[1:],
         ),
         "pairs of vectors": (
-            memory_rules.NTMLBFGS(
-                **{**_OPTIONS, "preprocessing": "identity"},
-                averaging_cells=0,
-                read_heads=2,
-                write_heads=1,
-                identity=0.5,
-                head_scale=2.0,
-                history=3,
-                read_preprocessing="log_and_sign",
-                read_preprocessing_options={"p": 1},
-                inputs="rnnprop",
-                outputs="clip",
+            _writing(
+                memory_rules.NTMLBFGS(
+                    **{**_OPTIONS, "preprocessing": "identity"},
+                    averaging_cells=0,
+                    read_heads=2,
+                    write_heads=1,
+                    identity=0.5,
+                    head_scale=2.0,
+                    history=3,
+                    read_preprocessing="log_and_sign",
+                    read_preprocessing_options={"p": 1},
+                    inputs="rnnprop",
+                    outputs="clip",
+                )
             ),
             _SHAPES[1:],
         ),

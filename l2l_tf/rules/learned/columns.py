@@ -254,12 +254,13 @@ class ColumnwiseRule(base.UpdateRule):
         Where columns are all that there is to it, `update` takes gradients of
         shape [columns] or [rows, columns].
         """
-        if self.inputs.is_recorded or self.outputs.is_recorded:
+        first = self.initial_columns(1)
+        is_flat = all(t.shape.rank == 2 for t in tf.nest.flatten(first))
+        if self.inputs.is_recorded or self.outputs.is_recorded or not is_flat:
             return super().functions()
         rows = self.arrangement.rows
         state = tf.nest.map_structure(
-            lambda t: tf.TensorSpec([t.shape[0], None], t.dtype),
-            self.initial_columns(1),
+            lambda t: tf.TensorSpec([t.shape[0], None], t.dtype), first
         )
 
         def update(gradients, state):

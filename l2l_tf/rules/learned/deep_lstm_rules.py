@@ -12,7 +12,6 @@ from l2l_tf.core import checks
 from l2l_tf.rules import base
 from l2l_tf.rules import registry
 from l2l_tf.rules import replaying
-from l2l_tf.rules import saved_model
 from l2l_tf.rules.learned import arrangements
 from l2l_tf.rules.learned import averaging
 from l2l_tf.rules.learned import columns
@@ -230,12 +229,6 @@ class DeepLSTMRule(columns.ColumnwiseRule):
         return replaying.replay_steps(
             step, self.trainable_variables, [gradients], state, [cotangents]
         )
-
-    def functions(self):
-        """See base class."""
-        if self.frame.has_state:
-            return saved_model.flat_functions(self)
-        return super().functions()
 
     def config(self) -> dict[str, Any]:
         """See base class."""

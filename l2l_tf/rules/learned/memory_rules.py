@@ -11,7 +11,6 @@ import tensorflow as tf
 from l2l_tf.core import checks
 from l2l_tf.rules import base
 from l2l_tf.rules import registry
-from l2l_tf.rules import saved_model
 from l2l_tf.rules.learned import arrangements
 from l2l_tf.rules.learned import averaging
 from l2l_tf.rules.learned import deep_lstm_rules
@@ -172,10 +171,6 @@ class MemoryRule(deep_lstm_rules.DeepLSTMRule):
             variable.assign(
                 tf.where(is_left, tf.zeros_like(variable), variable)
             )
-
-    def functions(self):
-        """See base class; for one function."""
-        return saved_model.flat_functions(self)
 
     def config(self) -> dict[str, Any]:
         """See base class."""

@@ -21,6 +21,15 @@ _OPTIONS = {
 _FUNCTIONS, _SIZE, _STEPS = 2, 3, 5
 
 
+def _make(name="ntm-bfgs", **options):
+    """Returns a rule whose write heads write, as after training."""
+    rule = registry.make_rule({"rule": name, **_OPTIONS, **options})
+    for variable in (rule.network.weights[-1], rule.network.biases[-1]):
+        noise = tf.random.stateless_normal(variable.shape, [1, 2])
+        variable.assign_add(tf.cast(noise, variable.dtype))
+    return rule
+
+
 def _gradients(functions=_FUNCTIONS):
     return [
         tf.random.stateless_normal(
@@ -86,10 +95,8 @@ class _Loops:
 @pytest.mark.parametrize("identity", [0.0, 0.8])
 @pytest.mark.parametrize("name", ["ntm-bfgs", "ntm-l-bfgs"])
 def test_equals_loops_over_functions_coordinates_and_heads(name, identity):
-    options = {**_OPTIONS, "identity": identity}
-    if name == "ntm-l-bfgs":
-        options["history"] = _STEPS
-    rule = registry.make_rule({"rule": name, **options})
+    options = {"history": _STEPS} if name == "ntm-l-bfgs" else {}
+    rule = _make(name, identity=identity, **options)
     gradients = _gradients()
     loops = [_Loops(rule, identity) for _ in range(_FUNCTIONS)]
     expected = [
@@ -107,16 +114,15 @@ def test_equals_loops_over_functions_coordinates_and_heads(name, identity):
 
 @pytest.mark.parametrize("history", [_STEPS - 1, _STEPS, _STEPS + 3])
 def test_pairs_of_all_steps_are_the_matrix(history):
-    full = memory_rules.NTMBFGS(**_OPTIONS, identity=0.5)
-    limited = memory_rules.NTMLBFGS(**_OPTIONS, identity=0.5, history=history)
+    full = _make(identity=0.5)
+    limited = _make("ntm-l-bfgs", identity=0.5, history=history)
     np.testing.assert_allclose(
         _run(full, _gradients()), _run(limited, _gradients()), rtol=1e-12
     )
 
 
 def test_few_pairs_are_not():
-    full = memory_rules.NTMBFGS(**_OPTIONS)
-    limited = memory_rules.NTMLBFGS(**_OPTIONS, history=1)
+    full, limited = _make(), _make("ntm-l-bfgs", history=1)
     difference = _run(full, _gradients()) - _run(limited, _gradients())
     # What was written at the first step is read at the second, and so seen
     # at the third; it is missing in what the fourth step sees.
@@ -127,8 +133,11 @@ def test_few_pairs_are_not():
 @pytest.mark.parametrize("name", ["coordinatewise", "ntm-bfgs", "ntm-l-bfgs"])
 @pytest.mark.parametrize("frame", ["absolute", "relative", "secant"])
 def test_functions_share_nothing(name, frame):
-    options = {k: v for k, v in _OPTIONS.items() if "heads" not in k}
-    rule = registry.make_rule({"rule": name, "frame": frame, **options})
+    if name == "coordinatewise":
+        options = {k: v for k, v in _OPTIONS.items() if "heads" not in k}
+        rule = registry.make_rule({"rule": name, "frame": frame, **options})
+    else:
+        rule = _make(name, frame=frame)
     gradients = _gradients()
     together = _run(rule, gradients)
     for function in range(_FUNCTIONS):
@@ -139,7 +148,7 @@ def test_functions_share_nothing(name, frame):
 
 
 def test_coordinates_of_several_parameters_are_one_function_s():
-    rule = memory_rules.NTMBFGS(**_OPTIONS)
+    rule = _make()
     gradients = _gradients()
     whole = _run(rule, gradients)
     parts = [tf.split(g, [1, 2], axis=1) for g in gradients]
@@ -152,13 +161,13 @@ def test_coordinates_of_several_parameters_are_one_function_s():
 
 
 def test_parameters_that_do_not_count_functions_are_refused():
-    rule = memory_rules.NTMBFGS(**_OPTIONS)
+    rule = _make()
     with pytest.raises(ValueError, match=r"With 4 functions.*\(2, 3\)"):
         rule.initial_state_of_functions(_gradients()[:1], 4)
 
 
 def test_the_order_of_coordinates_makes_no_difference():
-    rule = memory_rules.NTMBFGS(**_OPTIONS)
+    rule = _make()
     gradients, order = _gradients(), [2, 0, 1]
     np.testing.assert_allclose(
         _run(rule, gradients)[..., order],
@@ -185,6 +194,20 @@ def test_exported_and_loaded_as_any_rule(config, tmp_path):
     assert rule.functions()
 
 
+def test_memories_are_empty_until_training_fills_them():
+    rule = registry.make_rule({"rule": "ntm-bfgs", **_OPTIONS})
+    gradients = _gradients()
+    state = rule.initial_state_of_functions(gradients[:1], _FUNCTIONS)
+    for gradient in gradients:
+        _, state = rule([gradient], state)
+    assert not np.any(state["memory"][0])
+    with tf.GradientTape() as tape:
+        _, state = rule(gradients[:1], state)
+        filled = tf.reduce_sum(state["memory"][0])
+    [gradient] = tape.gradient(filled, [rule.network.weights[-1]])
+    assert np.all(gradient[3:6] != 0)
+
+
 def test_a_full_memory_of_a_large_model_is_refused():
     rule = memory_rules.NTMBFGS(layers=[2], averaging_cells=1)
     with pytest.raises(ValueError, match="8,192 .* 10,000 x 10,000 .*l-bfgs"):
@@ -203,7 +226,7 @@ def test_a_full_memory_of_a_large_model_is_refused():
         ("identity", "one"),
         ("head_scale", None),
         ("averaging_cells", 21),
-        ("read_preprocessing", "none"),
+        ("preprocessing", "none"),
         ("skip", 1),
     ],
 )

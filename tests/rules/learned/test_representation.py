@@ -92,21 +92,34 @@ def _clipping_rule(num_coordinates, clip_norm, rate, least, most):
     return rule
 
 
+def _without_averages(config):
+    options = {**config, "averaging_cells": 0}
+    del options["rule"]
+    return options
+
+
 def test_averaging_cells_clip_by_norm():
     num_coordinates, clip_norm, rate = 7, 2.0, 0.1
     rule = _clipping_rule(num_coordinates, clip_norm, rate, 0.05, 20.0)
     draw = np.random.RandomState(0)
+    # The same weights, but what a coordinate is told is of itself alone.
+    alone = learned.CoordinatewiseDeepLSTM(**_without_averages(rule.config()))
+    for ours, theirs in zip(
+        rule.trainable_variables, alone.trainable_variables, strict=True
+    ):
+        theirs.assign(ours)
     errors = []
-    for norm in clip_norm * np.exp(np.linspace(np.log(0.05), np.log(20), 101)):
+    for norm in clip_norm * np.geomspace(0.05, 20, 101):
         g = draw.standard_normal(num_coordinates)
         g = tf.constant(norm * g / np.linalg.norm(g))
-        [update], _ = rule([g], rule.initial_state([g]))
         [clipped], _ = tf.clip_by_global_norm([g], clip_norm)
         expected = -rate * clipped
-        errors.append(np.max(np.abs(update - expected)) / tf.norm(expected))
-    assert np.max(errors) < 1e-3
-    # Without averages it cannot know the norm.
-    assert np.min(errors) < np.max(errors)
+        updates = [r([g], r.initial_state([g]))[0][0] for r in (rule, alone)]
+        errors.append(
+            [np.max(np.abs(u - expected)) / tf.norm(expected) for u in updates]
+        )
+    shared, unshared = np.max(errors, axis=0)
+    assert shared < 1e-3 < 0.1 < unshared
 
 
 def _quadratic(seed=0, size=5):
