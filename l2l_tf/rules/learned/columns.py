@@ -291,7 +291,8 @@ class ColumnwiseRule(base.UpdateRule):
         matrix = self._to_columns(features, num_functions)
         values, columns = self.update_columns(matrix, columns)
         state = (columns, others) if has_state else columns
-        updates = self._updates(values, gradients, num_functions)
+        values_of = self._by_parameter(values, gradients, num_functions)
+        updates = self._updates(values_of, gradients)
         return updates, state, matrix, values
 
     def _with_inputs(
@@ -317,18 +318,30 @@ class ColumnwiseRule(base.UpdateRule):
             num_functions,
         )
 
-    def _updates(
+    def _by_parameter(
         self,
         values: tf.Tensor,
         like: Sequence[tf.Tensor],
         num_functions: int | tf.Tensor,
+    ) -> tf.Tensor:
+        """Orders columns parameter by parameter, not function by function."""
+        if len(like) == 1 or num_functions == 1:
+            return values
+        rows = values.shape[0]
+        groups = tf.reshape(values, [rows, num_functions, -1])
+        sizes = [self._num_columns(t) // num_functions for t in like]
+        parts = tf.split(groups, sizes, axis=2)
+        return tf.concat([tf.reshape(p, [rows, -1]) for p in parts], axis=1)
+
+    def _updates(
+        self, values: tf.Tensor, like: Sequence[tf.Tensor]
     ) -> list[tf.Tensor]:
         """Returns updates for parameters, given a matrix of values."""
         sizes = [self._num_columns(tensor) for tensor in like]
         parts = [
             self.arrangement.from_columns(part, _shape(tensor))
             for part, tensor in zip(
-                _part(values, sizes, num_functions), like, strict=True
+                tf.split(values, sizes, axis=1), like, strict=True
             )
         ]
         return [
@@ -348,7 +361,8 @@ class ColumnwiseRule(base.UpdateRule):
             matrix, factors = step
             with tf.GradientTape() as tape:
                 tape.watch(matrix)
-                updates = self._updates(matrix, factors, num_functions)
+                values_of = self._by_parameter(matrix, factors, num_functions)
+                updates = self._updates(values_of, factors)
             return tape.gradient(updates, matrix, output_gradients=factors)
 
         spec = tf.TensorSpec(values.shape[1:], values.dtype)
@@ -385,22 +399,6 @@ def _join(
     head = parts[0].shape[:-1]
     groups = [tf.reshape(part, [*head, num_functions, -1]) for part in parts]
     return tf.reshape(tf.concat(groups, axis=-1), [*head, -1])
-
-
-def _part(
-    columns: tf.Tensor,
-    sizes: Sequence[int | tf.Tensor],
-    num_functions: int | tf.Tensor,
-) -> list[tf.Tensor]:
-    """Undoes `_join` for a matrix of columns."""
-    if len(sizes) == 1 or num_functions == 1:
-        return tf.split(columns, sizes, axis=1)
-    groups = tf.reshape(columns, [columns.shape[0], num_functions, -1])
-    sizes_of_one = [size // num_functions for size in sizes]
-    return [
-        tf.reshape(part, [columns.shape[0], -1])
-        for part in tf.split(groups, sizes_of_one, axis=2)
-    ]
 
 
 def _shape(tensor: tf.Tensor) -> Sequence[int] | tf.Tensor:
