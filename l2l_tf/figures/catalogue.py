@@ -7,6 +7,7 @@ import functools
 from l2l_tf.figures import architecture_grid
 from l2l_tf.figures import base
 from l2l_tf.figures import comparisons
+from l2l_tf.figures import forerunner
 from l2l_tf.figures import learning_curves
 
 _Panel = comparisons.Panel
@@ -25,6 +26,13 @@ _cifar_panel = functools.partial(
     search="halving",
     search_runs=2,
 )
+_SHARING = {
+    "LSTM": "quadratic-lstm",
+    "LSTM + GAC": "quadratic-gac",
+    "NTM-BFGS": "quadratic-ntm-bfgs",
+    "NTM-L-BFGS": "quadratic-ntm-l-bfgs",
+}
+_EXACT = ("L-BFGS, exact line search",)
 
 _UNITS = (5, 10, 15, 20, 30, 40, 50)
 _QUICK_UNITS = (5, 20, 50)
@@ -52,6 +60,30 @@ FIGURES: dict[str, base.Figure] = {
         note="A run is one of 128 functions, 10,240 in all. Gaussian functions "
         "begin at 9.9 here, the paper's curve at 2.7, so that its sampling is "
         "another one.",
+    ),
+    "information-sharing": _LearningCurves(
+        "Optimizers whose coordinates share information, on quadratics",
+        (
+            _Panel(
+                "Gaussian W, y",
+                _SHARING,
+                "quadratic",
+                num_runs=80,
+                references=_EXACT,
+            ),
+            _Panel(
+                "condition number 1,000",
+                _SHARING,
+                "quadratic",
+                {"sampling": "conditioned"},
+                num_runs=80,
+                references=_EXACT,
+            ),
+        ),
+        note="All were trained by the same recipe on both kinds of functions, "
+        "half of each. L-BFGS searches the minimum along each direction, which "
+        "takes a second gradient at each step, and is shown to measure others "
+        "by. Its curve leaves the picture where it reaches the minimum.",
     ),
     "mnist": _LearningCurves(
         "MLP of 20 sigmoid units on MNIST",
@@ -201,6 +233,14 @@ FIGURES: dict[str, base.Figure] = {
         "re-encoding of CIFAR-10 (quality 75, 4:2:0 chroma): expect numbers "
         "close to, not equal to, those on the original pixels. The baselines' "
         "rates were found by successive halving.",
+    ),
+    "forerunner": forerunner.Forerunner(
+        "An LSTM that learns quadratic functions by reading examples",
+        "online-regression",
+        "online-regression",
+        note="The LSTM is given an input and the target of the example before, "
+        "and its weights do not change; the small networks learn from one "
+        "example at a time. Functions, starts and examples are the same.",
     ),
 }
 """All figures by name, in the paper's order."""

@@ -110,7 +110,9 @@ class Replay(base.Estimator):
     def _check_fraction(self) -> None:
         """Raises a ValueError if the rule needs all of the coordinates."""
         params = self._example_params()
-        state = self._rule.initial_state(params)
+        state = self._rule.initial_state_of_functions(
+            params, self._problem.num_functions
+        )
 
         @tf.function(autograph=False)
         def replay_a_step():

@@ -46,3 +46,10 @@ def test_only_floating_types_are_accepted():
     assert checks.floating_dtype("dtype", "float64") == "float64"
     with pytest.raises(ValueError, match="dtype.*float32.*'int32'"):
         checks.floating_dtype("dtype", "int32")
+
+
+def test_truth_values_are_true_or_false():
+    assert checks.boolean("skip", True) is True
+    for refused in (1, 0, "true", None):
+        with pytest.raises(ValueError, match=f"skip .* {refused!r}"):
+            checks.boolean("skip", refused)
