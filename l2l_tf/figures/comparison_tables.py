@@ -154,6 +154,8 @@ def numbers(panel: Panel, name: str) -> dict[str, Any]:
 def best_baseline(optimizers: Mapping[str, Any]) -> str | None:
     """Returns the baseline of the least loss; diverged ones come last.
 
+    References are no baselines.
+
     Args:
         optimizers: Results by name.
 
@@ -165,7 +167,7 @@ def best_baseline(optimizers: Mapping[str, Any]) -> str | None:
         if markdown.is_finite(result["last_tenth"])
         else np.inf
         for name, result in optimizers.items()
-        if not result["learned"]
+        if not (result["learned"] or result.get("reference"))
     }
     return min(found, key=found.get) if found else None
 

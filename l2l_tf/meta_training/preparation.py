@@ -83,7 +83,7 @@ def check_fit(rule: rules.UpdateRule, problem: problems.Problem) -> None:
             f"The problem {problem.name!r} has nothing to optimize: "
             f"{len(params)} parameters, all of them without coordinates."
         )
-    rule.initial_state(params)
+    rule.initial_state_of_functions(params, problem.num_functions)
     _check_loss(problem)
 
 
