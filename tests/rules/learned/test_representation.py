@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from benchmarks import _bfgs
 from l2l_tf.rules.learned import deep_lstm_rules as learned
 from l2l_tf.rules.learned import memory_rules
 
@@ -122,37 +123,6 @@ def test_averaging_cells_clip_by_norm():
     assert shared < 1e-3 < 0.1 < unshared
 
 
-def _quadratic(seed=0, size=5):
-    """Returns the Hessian, the start, and the gradient as a function."""
-    draw = np.random.RandomState(seed)
-    q = np.linalg.qr(draw.standard_normal([size, size]))[0]
-    hessian = q @ np.diag(np.linspace(0.6, 1.6, size)) @ q.T
-    minimum = draw.standard_normal(size)
-    return hessian, np.zeros(size), lambda theta: hessian @ (theta - minimum)
-
-
-def _bfgs(seed, num_steps=5):
-    """Inverse BFGS with steps of length 1, as textbooks have it.
-
-    Source: Nocedal and Wright 2006, algorithm 6.1.
-
-    Returns:
-        theta and H before each step, and after all.
-    """
-    hessian, theta, gradient = _quadratic(seed)
-    identity = np.eye(len(theta))
-    inverse, found = identity, []
-    for _ in range(num_steps):
-        found.append((theta, inverse))
-        step = -inverse @ gradient(theta)
-        y = gradient(theta + step) - gradient(theta)
-        theta = theta + step
-        rho = 1 / (y @ step)
-        left = identity - rho * np.outer(step, y)
-        inverse = left @ inverse @ left.T + rho * np.outer(step, step)
-    return [*found, (theta, inverse)]
-
-
 class _BFGSController(tf.Module):
     """What the LSTM would have to compute, computed exactly.
 
@@ -208,7 +178,7 @@ def _memory_rule(**options):
 
 def _run(rule, seed, num_calls, matrix_of):
     """Returns theta and I + M before each second call, and after all."""
-    _, theta, gradient = _quadratic(seed)
+    gradient, theta = _bfgs.quadratic(seed).gradient, np.zeros(5)
     state, found = rule.initial_state([tf.constant(theta)]), []
     for call in range(num_calls + 1):
         if call % 2 == 0:
@@ -228,7 +198,8 @@ def test_one_read_and_three_write_heads_are_inverse_bfgs(seed):
 
     # H of an iteration is written in its second call.
     ours = _run(rule, seed, 10, matrix_of)
-    expected = _bfgs(seed)
+    function = _bfgs.quadratic(seed)
+    expected = _bfgs.inverse_bfgs(function.gradient, 5, 5)
     for (theta, _), (reference, _) in zip(ours, expected, strict=True):
         np.testing.assert_allclose(theta, reference, atol=1e-10)
     for (_, inverse), (_, reference) in zip(
@@ -236,8 +207,7 @@ def test_one_read_and_three_write_heads_are_inverse_bfgs(seed):
     ):
         np.testing.assert_allclose(inverse, reference, atol=1e-10)
     # It is near the inverse Hessian by then, which the identity is not.
-    hessian, _, _ = _quadratic(seed)
-    wanted = np.linalg.inv(hessian)
+    wanted = np.linalg.inv(function.hessian)
     assert np.max(np.abs(ours[-1][1] - wanted)) < 0.5 * np.max(
         np.abs(np.eye(5) - wanted)
     )
