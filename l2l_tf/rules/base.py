@@ -213,7 +213,7 @@ class UpdateRule(tf.Module, abc.ABC):
             )
         replay = functools.partial(replay_steps, self, self.trainable_variables)
         if options.jit_compile:
-            replay = tf.function(replay, jit_compile=True)
+            replay = tf.function(replay, jit_compile=True, autograph=False)
         return replay(list(gradients), state, list(cotangents))
 
     def check_claims(self, params: Sequence[tf.Tensor]) -> None:

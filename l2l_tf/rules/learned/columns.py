@@ -168,7 +168,9 @@ class ColumnwiseRule(base.UpdateRule):
         )
         if self.outputs.is_recorded:
             pull_back = tf.function(
-                self._pull_back, jit_compile=options.jit_compile
+                self._pull_back,
+                jit_compile=options.jit_compile,
+                autograph=False,
             )
             factors = pull_back(records.pop(0), list(cotangents))
         else:
@@ -224,8 +226,11 @@ class ColumnwiseRule(base.UpdateRule):
             "initial_state": tf.function(
                 lambda num_columns: self.initial_columns(num_columns),
                 input_signature=[tf.TensorSpec([], tf.int32, "num_columns")],
+                autograph=False,
             ),
-            "update": tf.function(update, input_signature=[gradients, state]),
+            "update": tf.function(
+                update, input_signature=[gradients, state], autograph=False
+            ),
         }
 
     def _step(
