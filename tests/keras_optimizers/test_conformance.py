@@ -79,7 +79,7 @@ def _recurrent():
     return keras.Sequential(
         [
             keras.layers.Reshape([4, 1]),
-            keras.layers.LSTM(3),
+            keras.layers.SimpleRNN(3),
             keras.layers.Dense(1),
         ]
     )
