@@ -146,11 +146,17 @@ def _assert_close(ours, expected, rtol=2e-3, atol=2e-5):
 
 
 @pytest.mark.parametrize(
-    "make_model", [_functional, Subclassed, _recurrent, _embedding]
+    ("make_model", "jit_compile"),
+    [
+        (_functional, False),
+        (Subclassed, False),
+        (_recurrent, False),
+        (_embedding, "auto"),
+    ],
 )
-def test_fit_of_any_model_follows_the_loop(make_model, make_split):
+def test_fit_of_any_model_follows_the_loop(make_model, jit_compile, make_split):
     model = _build(make_model)
-    model.compile(make_split(), loss="mse")
+    model.compile(make_split(), loss="mse", jit_compile=jit_compile)
     _fit(model, _inputs(make_model))
     _assert_close(_values(model), _loop(make_model, make_split))
     assert np.isfinite(model.evaluate(_inputs(make_model), TARGETS, verbose=0))
@@ -163,7 +169,7 @@ def test_fit_of_any_model_follows_the_loop(make_model, make_split):
         {"jit_compile": True},
         {"jit_compile": "auto"},
         {"run_eagerly": True},
-        {"steps_per_execution": 3},
+        {"steps_per_execution": 3, "jit_compile": False},
     ],
 )
 def test_every_way_to_compile_follows_the_loop(options, make_split):
@@ -196,7 +202,7 @@ def test_mixed_precision(policy, make_split):
     try:
         model = _build(_functional)
         start = _values(model)
-        model.compile(make_split(), loss="mse")
+        model.compile(make_split(), loss="mse", jit_compile=False)
         _fit(model)
     finally:
         keras.config.set_dtype_policy("float32")
