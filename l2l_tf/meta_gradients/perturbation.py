@@ -60,7 +60,7 @@ def check(
         read.extend(tape.watched_variables())
 
     # Traced, not run.
-    tf.function(update).get_concrete_function(params)
+    tf.function(update, autograph=False).get_concrete_function(params)
     if read:
         raise ValueError(
             f"The weights {[variable.name for variable in read]} of the "

@@ -97,10 +97,10 @@ class MetaTrainer:
             **settings.estimator_options,
         )
         # Traced once each, however many optimizees a meta-step has.
-        self._start = tf.function(self._start_run)
-        self._estimate = tf.function(self._estimator.__call__)
-        self._meta_step = tf.function(self._take_meta_step)
-        self._make_run = tf.function(self._take_meta_steps)
+        self._start = tf.function(self._start_run, autograph=False)
+        self._estimate = tf.function(self._estimator.__call__, autograph=False)
+        self._meta_step = tf.function(self._take_meta_step, autograph=False)
+        self._make_run = tf.function(self._take_meta_steps, autograph=False)
 
     def checkpointable(self) -> dict[str, Any]:
         """Returns all that a checkpoint has to hold, by name."""

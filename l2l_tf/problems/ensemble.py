@@ -40,11 +40,11 @@ class Ensemble(base.Problem):
         is_list = isinstance(factors, (list, tuple))
         if not (is_list and problems and len(factors) == len(problems)):
             raise ValueError(
-                f"An ensemble takes one factor for each problem; received "
-                f"{len(problems)} problems and the factors {factors!r}."
+                f"An ensemble takes one weight for each problem; received "
+                f"{len(problems)} problems and the weights {factors!r}."
             )
         for factor in factors:
-            checks.number("Each factor of an ensemble", factor)
+            checks.number("Each weight of an ensemble", factor)
         super().__init__(problems[0].split)
         self.problems = list(problems)
         configs = [problem.config() for problem in problems]

@@ -101,7 +101,9 @@ def _estimate(name, rule, problem, run, step_weights, **options):
     estimator = meta_gradients.ESTIMATORS.build(
         name, rule, problem, step_weights, **options
     )
-    return tf.function(lambda: estimator(run, estimator.initial_state(run)))()
+    return tf.function(
+        lambda: estimator(run, estimator.initial_state(run)), autograph=False
+    )()
 
 
 def _autodiff(rule, problem, run, step_weights, second_derivatives):
@@ -123,7 +125,9 @@ def _traced(name, problem_name, rule_name, **options):
     estimator = meta_gradients.ESTIMATORS.build(
         name, rule, problem, step_weights, **options
     )
-    estimate = tf.function(lambda: estimator(run, estimator.initial_state(run)))
+    estimate = tf.function(
+        lambda: estimator(run, estimator.initial_state(run)), autograph=False
+    )
 
     def with_weights(values):
         step_weights.assign(values)
@@ -201,7 +205,9 @@ def test_second_derivatives_make_a_difference(problem_name):
 def test_the_result_holds_the_unroll():
     rule, problem, run = _start("quadratic", "identity")
     result = _exact("quadratic", "identity", "random")
-    losses, end, *_ = tf.function(unroll.unroll)(rule, problem, run, _NUM_STEPS)
+    losses, end, *_ = tf.function(unroll.unroll, autograph=False)(
+        rule, problem, run, _NUM_STEPS
+    )
     np.testing.assert_allclose(result.losses, losses, rtol=1e-12)
     tf.nest.map_structure(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12),
@@ -281,7 +287,7 @@ def test_replay_equals_autodiff_in_single_precision(seed):
     )
     run = unroll.start(rule, problem, randomness.run_seed(seed, "train", 0))
     # The second unroll, which begins with a state of the rule.
-    run = tf.function(unroll.unroll)(rule, problem, run, 3).run
+    run = tf.function(unroll.unroll, autograph=False)(rule, problem, run, 3).run
     # The same arithmetic on the way forward: where gradients are near zero,
     # their logarithms would make much of another rounding.
     _check_equal(
@@ -425,7 +431,8 @@ def test_a_fraction_of_the_coordinates_is_drawn_anew_for_each_unroll():
             problem,
             _STEP_WEIGHTS["constant"],
             coordinate_fraction=0.1,
-        )
+        ),
+        autograph=False,
     )
     first = estimate(run, ())
     again = estimate(run, ())

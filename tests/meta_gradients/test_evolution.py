@@ -53,12 +53,13 @@ def _exact(rule, run, step_weights=_STEP_WEIGHTS):
     estimator = autodiff.Autodiff(
         rule, _PROBLEM, step_weights, second_derivatives=True
     )
-    return tf.function(estimator)(run, ())
+    return tf.function(estimator, autograph=False)(run, ())
 
 
 def _strategies(rule, **options):
     return tf.function(
-        evolution.EvolutionStrategies(rule, _PROBLEM, _STEP_WEIGHTS, **options)
+        evolution.EvolutionStrategies(rule, _PROBLEM, _STEP_WEIGHTS, **options),
+        autograph=False,
     )
 
 

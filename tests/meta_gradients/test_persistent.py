@@ -39,12 +39,12 @@ def _whole_run(rule, run):
     estimator = autodiff.Autodiff(
         rule, _PROBLEM, tf.constant(step_weights), second_derivatives=True
     )
-    return _flat(tf.function(estimator)(run, ()).gradients)
+    return _flat(tf.function(estimator, autograph=False)(run, ()).gradients)
 
 
 def _sum_over_unrolls(estimator, run):
-    estimate = tf.function(estimator)
-    state = tf.function(estimator.initial_state)(run)
+    estimate = tf.function(estimator, autograph=False)
+    state = tf.function(estimator.initial_state, autograph=False)(run)
     total, states = 0.0, [state]
     for _ in range(_UNROLLS):
         result = estimate(run, state)
@@ -79,7 +79,7 @@ def test_short_unrolls_give_the_gradient_of_the_whole_run(rule, run):
 def test_a_first_unroll_is_that_of_evolution_strategies(rule, run):
     options = {"num_pairs": 8, "jit_compile": False}
     ours, theirs = (
-        tf.function(lambda e=e: e(run, e.initial_state(run)))()
+        tf.function(lambda e=e: e(run, e.initial_state(run)), autograph=False)()
         for e in (
             kind(rule, _PROBLEM, _STEP_WEIGHTS, **options)
             for kind in (

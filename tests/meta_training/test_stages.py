@@ -29,6 +29,7 @@ _FIRST = {
         "evaluation_period": 2,
         "evaluation_epochs": 1,
         "log_period": 1,
+        "jit_compile": False,
     },
 }
 _SECOND = {

@@ -83,7 +83,7 @@ def test_run_is_a_loop_of_estimates_and_steps_of_adam(name):
     estimator = meta_gradients.ESTIMATORS.build(
         name, rule, PROBLEM, tf.ones([4]), **options
     )
-    estimate = tf.function(estimator)
+    estimate = tf.function(estimator, autograph=False)
     for index in range(2):
         runs = [
             unroll.start(

@@ -5,6 +5,7 @@ import sys
 import pytest
 import tensorflow as tf
 
+from l2l_tf.core import registry as core
 from l2l_tf.problems import ensemble
 from l2l_tf.problems import image_classification
 from l2l_tf.problems import quadratic
@@ -61,11 +62,13 @@ def test_an_ensemble_is_made_of_its_parts():
 
 
 def test_accepted_options_are_all_but_name_and_split():
-    assert registry.accepted_options("simple") == ["dtype"]
-    digits = registry.accepted_options("digits")
-    assert "hidden_layers" in digits
-    assert not {"dataset", "split"} & set(digits)
-    assert "dataset" in registry.accepted_options("image_classification")
+    def accepted(name):
+        return core.accepted(registry.PROBLEMS.get(name))
+
+    assert accepted("simple") == ["dtype"]
+    assert "hidden_layers" in accepted("digits")
+    assert not {"dataset", "split"} & set(accepted("digits"))
+    assert "dataset" in accepted("image_classification")
 
 
 @pytest.mark.parametrize(

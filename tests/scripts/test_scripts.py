@@ -381,6 +381,7 @@ def test_search_tries_rates_and_continues(tmp_path):
         "--num_epochs=2",
         "--evaluation_period=1",
         "--evaluation_epochs=1",
+        "--nojit_compile",
         f"--save_path={tmp_path / 'search'}",
     ]
     first = _run("search", *flags, "--num_trials=1")

@@ -69,7 +69,9 @@ def sum_over_columns(
 
     if jit_compile or num_lanes > 1:
         # Traced once for all lanes; a single one needs no trace of its own.
-        sum_over_lane = tf.function(sum_over_lane, jit_compile=jit_compile)
+        sum_over_lane = tf.function(
+            sum_over_lane, jit_compile=jit_compile, autograph=False
+        )
     results = [
         sum_over_lane(_cut(sequence, index * lane, lane))
         for index in range(num_lanes)

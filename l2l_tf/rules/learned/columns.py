@@ -217,6 +217,7 @@ class ColumnwiseRule(base.UpdateRule):
             pull_back = tf.function(
                 lambda *sequence: self._pull_back(*sequence, num_functions),
                 jit_compile=options.jit_compile,
+                autograph=False,
             )
             factors = pull_back(records.pop(0), list(cotangents))
         else:
@@ -278,8 +279,11 @@ class ColumnwiseRule(base.UpdateRule):
             "initial_state": tf.function(
                 lambda num_columns: self.initial_columns(num_columns),
                 input_signature=[tf.TensorSpec([], tf.int32, "num_columns")],
+                autograph=False,
             ),
-            "update": tf.function(update, input_signature=[gradients, state]),
+            "update": tf.function(
+                update, input_signature=[gradients, state], autograph=False
+            ),
         }
 
     def _step(

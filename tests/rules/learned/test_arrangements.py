@@ -48,6 +48,7 @@ def test_matrices_of_all_steps_are_those_of_each(name):
         of_any_length = tf.function(
             arrangement.stack_columns,
             input_signature=[tf.TensorSpec([None, *shape])],
+            autograph=False,
         )
         np.testing.assert_array_equal(of_any_length(steps), expected)
 

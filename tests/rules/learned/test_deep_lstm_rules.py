@@ -133,7 +133,7 @@ def test_without_layers_the_rule_is_linear():
 def test_eager_and_graph_updates_are_bit_identical(name):
     rule = _rule(preprocessing=name)
     sequence = [_gradients(step, [40], []) for step in range(5)]
-    graph = tf.function(lambda: _run(rule, sequence))()
+    graph = tf.function(lambda: _run(rule, sequence), autograph=False)()
     tf.nest.map_structure(
         np.testing.assert_array_equal, _run(rule, sequence), graph
     )
