@@ -46,11 +46,13 @@ class SequenceLearner(tf.Module):
         self._seed = seed
         x, _ = self._example(self._task(_seed(seed, "train", 0)), 0)
         self._network = deep_lstm.DeepLSTM(x.shape[1] + 1, 1, layers, seed=seed)
-        self._errors = tf.function(self._squared_errors, jit_compile=True)
+        self._errors = tf.function(
+            self._squared_errors, jit_compile=True, autograph=False
+        )
         self._optimizer = meta_optimizer.MetaOptimizer(
             self.trainable_variables, gradient_clip_norm=1.0
         )
-        self._update = tf.function(self._take_step)
+        self._update = tf.function(self._take_step, autograph=False)
 
     def train(self, num_updates: int, learning_rate: float = 0.003) -> float:
         """Trains on as many draws of the train split.
@@ -94,9 +96,9 @@ class SequenceLearner(tf.Module):
     def _take_step(self, seed: tf.Tensor, rate: tf.Tensor) -> tf.Tensor:
         sequence = self._sequence(seed)
         variables = self.trainable_variables
-        loss, gradients = tf.function(self._differentiate, jit_compile=True)(
-            variables, *sequence
-        )
+        loss, gradients = tf.function(
+            self._differentiate, jit_compile=True, autograph=False
+        )(variables, *sequence)
         self._optimizer.apply(loss, gradients, rate)
         return loss
 

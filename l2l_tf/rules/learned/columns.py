@@ -226,6 +226,7 @@ class ColumnwiseRule(base.UpdateRule):
             together = tf.function(
                 lambda *sequence: self.replay_columns(*sequence),
                 jit_compile=options.jit_compile,
+                autograph=False,
             )
             return together(features, columns, factors)
         given = features, columns
