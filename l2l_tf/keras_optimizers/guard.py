@@ -49,6 +49,7 @@ class Guard(parts.Part):
         self.learned, self.fallback = learned, fallback
         self.settings = settings
         self._record = None
+        self._ended_at = 0
         self._more: list[keras.Variable] = []
 
     @property
@@ -138,15 +139,24 @@ class Guard(parts.Part):
         tf.cond(keeps, self._keep, _nothing)
         self._due.assign([False, False])
 
-    def end(self) -> None:
-        """See base class; the better run's, where both are still compared."""
+    def end(self, owner) -> None:
+        """See base class; while both are compared, those of the better run.
+
+        Not after a single step: where each `fit` makes one, the run that is
+        behind would never have its turn.
+        """
         if self._record is None:
             return
         record = self._read()
+        steps = int(record.learned_steps + record.fallback_steps)
+        is_single = steps - self._ended_at <= 1
+        self._ended_at = steps
         best = race.leader(record, self.settings)
-        if best != record.turn:
+        if best != record.turn and not is_single:
             self._change()
             self._record.assign(tf.stack(record._replace(turn=best)))
+            # Those of a part of a step are gradients at other parameters.
+            owner.forget_gradients()
 
     def diagnostics(self) -> tf.Tensor:
         """See base class; those of the run at work."""

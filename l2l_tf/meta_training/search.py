@@ -125,7 +125,7 @@ def _read(file: pathlib.Path) -> Trial:
         ValueError: If the file does not hold one.
     """
     try:
-        values = files.read_json(file)
+        values = files.read_json(file.resolve())
         if "epoch" in values:  # what runs were called in earlier files
             values["run"] = values.pop("epoch")
         if values["loss"] is None:
@@ -180,7 +180,7 @@ def _claim(
         files.write_json(file, {"range": bounds, **values})
         return config
     try:
-        values = files.read_json(file)
+        values = files.read_json(file.resolve())
         saved_bounds = values.pop("range")
         values["settings"]["learning_rate"] = config.settings.learning_rate
         saved = config_lib.Config.from_json(values)
