@@ -130,7 +130,13 @@ def _read(file: pathlib.Path) -> Trial:
             values["run"] = values.pop("epoch")
         if values["loss"] is None:
             values["loss"] = math.inf  # JSON has no infinity
-        return Trial(**values)
+        trial = Trial(**values)
+        checks.integer("index", trial.index, 0)
+        checks.integer("run", trial.run, -1)
+        checks.number("learning_rate", trial.learning_rate)
+        if trial.loss != math.inf:
+            checks.number("loss", trial.loss)
+        return trial
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{file} does not hold a trial; remove it to train that one anew."

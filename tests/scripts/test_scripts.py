@@ -140,6 +140,7 @@ def test_train_writes_what_the_flags_say(trained):
         (["--learning_rate_schedule=step"], ["step", "cosine"]),
         (["--resume", "--overwrite"], ["--resume", "--overwrite"]),
         (["--test_epochs=-1"], ["test_runs", "-1"]),
+        (["--save_path=~nobodyx/x"], ["~", "no user"]),
         (["--step_weights=5"], ["5", "constant"]),
         (["--gradient_clip_norm=nan"], ["gradient_clip_norm", "nan"]),
         (["--coordinate_fraction=2"], ["coordinate_fraction", "2"]),
