@@ -156,8 +156,10 @@ def main(argv: list[str]) -> None:
         print(f"Steps of the search of rates: {steps:,}")
     first = next(iter(results["optimizers"].values()))
     final = first["final"]
-    # Zero is a perfect result, and NaN a failed run.
-    log_error = -math.inf if final == 0 else math.log10(final)
+    # Zero is a perfect result, NaN a failed run; losses may be negative.
+    log_error = -math.inf if final == 0 else math.nan
+    if not final <= 0:
+        log_error = math.log10(final)
     print(f"Log Mean Final Error: {log_error:.2f}")
     print(f"Seconds: {time.perf_counter() - began:.1f}")
     if FLAGS.json_path:

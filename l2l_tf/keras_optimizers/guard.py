@@ -69,7 +69,8 @@ class Guard(parts.Part):
                 "Variables to restore are given before training; received "
                 f"{[v.path for v in variables]} after it began."
             )
-        self._more = [v for v in variables if "float" in v.dtype]
+        more = {id(v): v for v in (*self._more, *variables)}
+        self._more = [v for v in more.values() if "float" in v.dtype]
 
     def build(self, owner, variables) -> None:
         """See base class."""
@@ -92,10 +93,12 @@ class Guard(parts.Part):
         )
         # Each run has moving averages of its own, which begin where it does.
         averages = zip(owner.moving_averages(), variables, strict=False)
+        trained = {id(variable) for variable in variables}
+        more = [v for v in self._more if id(v) not in trained]
         own = [
             *zip(variables, variables, strict=True),
             *((mean, v) for mean, v in averages if mean is not None),
-            *zip(self._more, self._more, strict=True),
+            *zip(more, more, strict=True),
         ]
         self._held = [
             _Held(
