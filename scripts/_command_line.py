@@ -61,6 +61,11 @@ def run(main: Callable[[list[str]], None]) -> None:
             _fail(str(error))
         except expected as error:
             _fail(_flags.as_flags(str(error)))
+        except RuntimeError as error:
+            # What a path like ~nobody/x gives, wherever it is expanded.
+            if "home directory" not in str(error):
+                raise
+            _fail("A path begins with ~ and the name of no user.")
         except KeyboardInterrupt:
             _fail("Interrupted; --resume continues a training.", code=130)
 

@@ -30,7 +30,7 @@ flags.DEFINE_string(
     "optimizer",
     "L2L",
     "L2L for a learned one (see --path), or a hand-designed one such as adam "
-    "(a name that there is not lists all).",
+    "(an unknown name prints the list).",
 )
 flags.DEFINE_string(
     "path",
@@ -53,9 +53,9 @@ flags.DEFINE_string(
 command_flags.define_integer("num_epochs", 100, "Number of runs.")
 command_flags.define_integer("num_steps", 100, "Updates per run.")
 command_flags.define_integer(
-    "search_epochs", 10, "Validation runs per learning rate of a search."
+    "search_runs", 10, "Validation runs per learning rate of a search."
 )
-flags.DEFINE_alias("search_runs", "search_epochs")
+flags.DEFINE_alias("search_epochs", "search_runs")
 flags.DEFINE_string(
     "rate_search",
     "grid",
@@ -92,7 +92,7 @@ def main(argv: list[str]) -> None:
     from l2l_tf.saving import saved_optimizer
 
     command_line.checked(base.check_split, FLAGS.split)
-    command_line.check_at_least(1, "num_epochs", "num_steps", "search_epochs")
+    command_line.check_at_least(1, "num_epochs", "num_steps", "search_runs")
     command_line.check_output("json_path", "plot_path")
     problem = command_line.build_problem(
         FLAGS.problem, FLAGS.problem_options, FLAGS.data_dir
@@ -146,7 +146,7 @@ def main(argv: list[str]) -> None:
         learned,
         baselines,
         rates,
-        FLAGS.search_epochs,
+        FLAGS.search_runs,
         FLAGS.jit_compile,
         FLAGS.rate_search,
     )
@@ -156,8 +156,10 @@ def main(argv: list[str]) -> None:
         print(f"Steps of the search of rates: {steps:,}")
     first = next(iter(results["optimizers"].values()))
     final = first["final"]
-    # Zero is a perfect result, and NaN a failed run.
-    log_error = -math.inf if final == 0 else math.log10(final)
+    # Zero is a perfect result, NaN a failed run; losses may be negative.
+    log_error = -math.inf if final == 0 else math.nan
+    if not final <= 0:
+        log_error = math.log10(final)
     print(f"Log Mean Final Error: {log_error:.2f}")
     print(f"Seconds: {time.perf_counter() - began:.1f}")
     if FLAGS.json_path:

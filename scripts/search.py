@@ -21,7 +21,7 @@ command_flags.define_integer("num_trials", 10, "Number of rates to try.")
 flags.DEFINE_float("lowest_rate", 1e-4, "The least rate.")
 flags.DEFINE_float("highest_rate", 3e-2, "The greatest rate.")
 # Of all trials one is used; --test_runs=20 tests each.
-FLAGS.set_default("test_epochs", 0)
+FLAGS.set_default("test_runs", 0)
 
 
 def main(argv: list[str]) -> None:
@@ -44,7 +44,7 @@ def main(argv: list[str]) -> None:
         FLAGS.num_trials,
         FLAGS.lowest_rate,
         FLAGS.highest_rate,
-        FLAGS.test_epochs,
+        FLAGS.test_runs,
     )
     while (trial := command_line.checked(next, search, None)) is not None:
         trials.append(trial)

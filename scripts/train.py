@@ -22,7 +22,7 @@ flags.DEFINE_string(
     "problem",
     "simple",
     "What to train on, such as quadratic, mnist or image_convnet (any TFDS "
-    "set, see --problem_options; a name that there is not lists all), or a "
+    "set, see --problem_options; an unknown name prints the list), or a "
     "function of your own, package.module:function.",
 )
 flags.DEFINE_string(
@@ -76,12 +76,12 @@ flags.DEFINE_string(
 command_flags.define_imports()
 command_flags.define_settings()
 command_flags.define_integer(
-    "test_epochs",
+    "test_runs",
     20,
     "Test runs at the end, whose results beside the baselines' go into the "
     "exported metadata; 0 for none.",
 )
-flags.DEFINE_alias("test_runs", "test_epochs")
+flags.DEFINE_alias("test_epochs", "test_runs")
 
 # What a recipe's stages do not say.
 _WITH_RECIPE = (
@@ -89,8 +89,8 @@ _WITH_RECIPE = (
     "save_path",
     "resume",
     "overwrite",
-    "test_epochs",
     "test_runs",
+    "test_epochs",
     "data_dir",
     "imports",
 )
@@ -99,7 +99,7 @@ _WITH_RECIPE = (
 def main(argv: list[str]) -> None:
     """Trains as the flags say."""
     del argv
-    command_line.check_at_least(0, "test_epochs")
+    command_line.check_at_least(0, "test_runs")
     if FLAGS.recipe is not None:
         _train_recipe()
         return
@@ -128,7 +128,7 @@ def main(argv: list[str]) -> None:
     exported = experiment_lib.run(
         experiment,
         log_dir=FLAGS.log_dir,
-        test_runs=FLAGS.test_epochs,
+        test_runs=FLAGS.test_runs,
     )
     print(f"Optimizer: {exported}")
     print(f"TensorBoard: tensorboard --logdir {FLAGS.log_dir or save_path}")
@@ -232,7 +232,7 @@ def _train_recipe() -> None:
         overwrite=FLAGS.overwrite,
         command=_command(),
     )
-    exported = training.run(FLAGS.test_epochs)
+    exported = training.run(FLAGS.test_runs)
     print(f"Optimizer: {exported}")
 
 

@@ -15,7 +15,7 @@ OF_YOUR_OWN = (
     "one of your own is known once its module is imported, in scripts by "
     "--imports=package.module"
 )
-"""What to say of a name that may be a user's."""
+"""Ends the message about an unknown name, where users may add names."""
 
 
 class Registry(Generic[T]):
@@ -37,7 +37,7 @@ class Registry(Generic[T]):
         Args:
             kind: What is registered, for messages.
             package: The package whose modules register things.
-            own: How a user's own is registered, for messages.
+            own: What to say about names that users add, for messages.
         """
         self._kind = kind
         self._own = f"; {own}" if own else ""

@@ -49,6 +49,7 @@ class Guard(parts.Part):
         self.learned, self.fallback = learned, fallback
         self.settings = settings
         self._record = None
+        self._ended_at = 0
         self._more: list[keras.Variable] = []
 
     @property
@@ -68,7 +69,8 @@ class Guard(parts.Part):
                 "Variables to restore are given before training; received "
                 f"{[v.path for v in variables]} after it began."
             )
-        self._more = [v for v in variables if "float" in v.dtype]
+        more = {id(v): v for v in (*self._more, *variables)}
+        self._more = [v for v in more.values() if "float" in v.dtype]
 
     def build(self, owner, variables) -> None:
         """See base class."""
@@ -91,10 +93,12 @@ class Guard(parts.Part):
         )
         # Each run has moving averages of its own, which begin where it does.
         averages = zip(owner.moving_averages(), variables, strict=False)
+        trained = {id(variable) for variable in variables}
+        more = [v for v in self._more if id(v) not in trained]
         own = [
             *zip(variables, variables, strict=True),
             *((mean, v) for mean, v in averages if mean is not None),
-            *zip(self._more, self._more, strict=True),
+            *zip(more, more, strict=True),
         ]
         self._held = [
             _Held(
@@ -138,15 +142,24 @@ class Guard(parts.Part):
         tf.cond(keeps, self._keep, _nothing)
         self._due.assign([False, False])
 
-    def end(self) -> None:
-        """See base class; the better run's, where both are still compared."""
+    def end(self, owner) -> None:
+        """See base class; while both are compared, those of the better run.
+
+        Not after a single step: where each `fit` makes one, the run that is
+        behind would never have its turn.
+        """
         if self._record is None:
             return
         record = self._read()
+        steps = int(record.learned_steps + record.fallback_steps)
+        is_single = steps - self._ended_at <= 1
+        self._ended_at = steps
         best = race.leader(record, self.settings)
-        if best != record.turn:
+        if best != record.turn and not is_single:
             self._change()
             self._record.assign(tf.stack(record._replace(turn=best)))
+            # Those of a part of a step are gradients at other parameters.
+            owner.forget_gradients()
 
     def diagnostics(self) -> tf.Tensor:
         """See base class; those of the run at work."""

@@ -324,7 +324,7 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
 
     def finalize_variable_values(self, var_list) -> None:
         """See base class; called at the end of `fit`."""
-        self._part.end()
+        self._part.end(self)
         super().finalize_variable_values(var_list)
         self.report()
 
@@ -382,6 +382,11 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
     def adopt(self, variable: keras.Variable) -> None:
         """Takes a variable of an optimizer inside as one of its own."""
         self._track_variable(variable)
+
+    def forget_gradients(self) -> None:
+        """Drops the gradients of a step that is accumulated in part."""
+        for gradient in getattr(self, "_accumulated_gradients", []):
+            gradient.assign(tf.zeros_like(gradient))
 
     def moving_averages(self) -> list[keras.Variable | None]:
         """Returns the variables' moving averages, if there are any."""

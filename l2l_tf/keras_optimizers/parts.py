@@ -82,9 +82,9 @@ class Part(abc.ABC):
         """Ends a step, after the owner averaged parameters."""
         return
 
-    def end(self) -> None:
+    def end(self, owner: keras.optimizers.Optimizer) -> None:
         """Gives the model the parameters to keep, when training ends."""
-        return
+        del owner
 
     def diagnostics(self) -> tf.Tensor:
         """Returns what `l2l_tf.keras_optimizers.diagnostics.after` does.

@@ -58,10 +58,12 @@ def make_settings(values: Mapping[str, Any] | Settings | None) -> Settings:
             f"{list(Settings._fields)}."
         )
     settings = Settings(**(values or {}))
+    checked: dict[str, float] = {}
     for name in ("steps", "run_length", "trusted", "patience"):
-        checks.integer(name, getattr(settings, name))
+        checked[name] = checks.integer(name, getattr(settings, name))
     for name in ("obvious", "clear", "price", "smoothing", "tolerance"):
-        checks.number(name, getattr(settings, name), 0)
+        checked[name] = float(checks.number(name, getattr(settings, name), 0))
+    settings = Settings(**checked)
     if settings.smoothing >= 1:
         raise ValueError(
             f"smoothing must be below 1; received {settings.smoothing!r}."

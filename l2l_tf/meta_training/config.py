@@ -157,7 +157,7 @@ def read_config(save_path: str | os.PathLike) -> Config | None:
     if not file.exists():
         return None
     try:
-        return Config.from_json(files.read_json(file))
+        return Config.from_json(files.read_json(file.resolve()))
     except (OSError, ValueError) as error:
         said = str(error).rstrip(".")
         raise ValueError(

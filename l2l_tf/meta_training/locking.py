@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pathlib
+import warnings
 from collections.abc import Iterator
 
 from l2l_tf.core import siblings
@@ -37,6 +38,12 @@ def locked(folder: str | os.PathLike) -> Iterator[None]:
             f"{file.read_text().strip() or 'unknown'}; wait until it ends, or "
             "choose another path."
         ) from error
+    if held is None:
+        warnings.warn(
+            f"save_path={str(path)!r} lies where there are no locks; make sure "
+            "that no other process trains there.",
+            stacklevel=3,
+        )
     try:
         file.write_text(f"{os.getpid()}\n")
         yield

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -83,40 +83,49 @@ def check_fit(rule: rules.UpdateRule, problem: problems.Problem) -> None:
             f"The problem {problem.name!r} has nothing to optimize: "
             f"{len(params)} parameters, all of them without coordinates."
         )
-    rule.initial_state_of_functions(params, problem.num_functions)
-    _check_loss(problem)
-
-
-def _check_loss(problem: problems.Problem) -> None:
-    """Raises a ValueError if a problem's loss cannot be evaluated."""
-    seed = tf.constant([0, 0])
-
-    @tf.function(autograph=False)
-    def evaluate():
-        task = problem.sample_task(seed)
-        return problem.loss(
-            problem.initial_params(task, seed),
-            problem.initial_model_state(task, seed),
-            task,
-            problem.sample_batch(task, seed),
-            seed,
-        ).loss
-
-    try:
-        # Traced, not run.
-        loss = evaluate.get_concrete_function().structured_outputs
-    except (ValueError, TypeError) as error:
-        said = str(error).strip().splitlines()[0].rstrip(".")
+    state = rule.initial_state_of_functions(params, problem.num_functions)
+    _trace(f"The rule {type(rule).__name__}", lambda: rule(params, state)[0])
+    what = f"The loss of the problem {problem.name!r}"
+    outcome = _trace(what, lambda: _evaluate(problem))
+    if not isinstance(outcome, problems.Outcome):
         raise ValueError(
-            f"The problem {problem.name!r} has a loss that cannot be "
-            f"evaluated: {said}."
-        ) from error
-    if loss.shape.rank is not None and loss.shape.rank > 1:
-        raise ValueError(
-            f"The loss of the problem {problem.name!r} must be one number, or "
-            "one for each of several independent functions; received a tensor "
-            f"of shape {loss.shape}."
+            f"{what} must be a l2l_tf.problems.base.Outcome; received "
+            f"{outcome!r}."
         )
+    shape = getattr(outcome.loss, "shape", None)
+    if shape is None or (shape.rank is not None and shape.rank > 1):
+        raise ValueError(
+            f"{what} must be one number, or one for each of several "
+            f"independent functions; received {outcome.loss!r}."
+        )
+
+
+def _evaluate(problem: problems.Problem) -> problems.Outcome:
+    seed = tf.constant([0, 0])
+    task = problem.sample_task(seed)
+    return problem.loss(
+        problem.initial_params(task, seed),
+        problem.initial_model_state(task, seed),
+        task,
+        problem.sample_batch(task, seed),
+        seed,
+    )
+
+
+def _trace(what: str, function: Callable[[], Any]) -> Any:
+    """Returns what a function does, which is traced and not run.
+
+    Raises:
+        ValueError: If that fails, as with a condition on tensors.
+    """
+    traced = tf.function(function, autograph=False)
+    try:
+        return traced.get_concrete_function().structured_outputs
+    except (ValueError, TypeError, AttributeError) as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise ValueError(
+            f"{what} cannot be evaluated: {lines[0].rstrip('.')}."
+        ) from error
 
 
 def start_weights(

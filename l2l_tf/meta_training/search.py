@@ -125,12 +125,18 @@ def _read(file: pathlib.Path) -> Trial:
         ValueError: If the file does not hold one.
     """
     try:
-        values = files.read_json(file)
+        values = files.read_json(file.resolve())
         if "epoch" in values:  # what runs were called in earlier files
             values["run"] = values.pop("epoch")
         if values["loss"] is None:
             values["loss"] = math.inf  # JSON has no infinity
-        return Trial(**values)
+        trial = Trial(**values)
+        checks.integer("index", trial.index, 0)
+        checks.integer("run", trial.run, -1)
+        checks.number("learning_rate", trial.learning_rate)
+        if trial.loss != math.inf:
+            checks.number("loss", trial.loss)
+        return trial
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{file} does not hold a trial; remove it to train that one anew."
@@ -180,7 +186,7 @@ def _claim(
         files.write_json(file, {"range": bounds, **values})
         return config
     try:
-        values = files.read_json(file)
+        values = files.read_json(file.resolve())
         saved_bounds = values.pop("range")
         values["settings"]["learning_rate"] = config.settings.learning_rate
         saved = config_lib.Config.from_json(values)

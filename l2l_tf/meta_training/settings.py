@@ -94,8 +94,8 @@ class Settings:
     meta_gradient: str | None = _setting(
         None,
         "How the meta-gradient is estimated, such as autodiff, replay (as "
-        "exact, faster, less memory) or es (evolution strategies; a name that "
-        "there is not lists all). Default: replay, and autodiff with "
+        "exact, faster, less memory) or es (evolution strategies; an unknown "
+        "name prints the list). Default: replay, and autodiff with "
         "second_derivatives.",
         conversions.optional(conversions.meta_gradient),
     )
@@ -141,8 +141,8 @@ class Settings:
     )
     step_weights: str | tuple[float, ...] = _setting(
         "constant",
-        "The w_t that the losses of one unroll count with: constant, rising, "
-        "last, or a list of unroll_length + 1 numbers.",
+        "Factors w_t of the losses of one unroll: constant, rising, last, or a "
+        "list of unroll_length + 1 numbers.",
         conversions.step_weights,
     )
     evaluation_period: int = _setting(

@@ -202,7 +202,7 @@ def _check_same(recipe: recipe_lib.Recipe, path: pathlib.Path) -> None:
             )
         return
     try:
-        values = files.read_json(file)
+        values = files.read_json(file.resolve())
     except (OSError, ValueError) as error:
         raise ValueError(f"{file} is not a recipe: {error}.") from error
     if values != recipe.to_json():

@@ -54,8 +54,13 @@ class Quadratic(base.Problem):
                 least, for `"conditioned"`.
         """
         super().__init__(split)
-        kinds = [sampling] if isinstance(sampling, str) else list(sampling)
-        unknown = [kind for kind in kinds if kind not in _SAMPLERS]
+        is_list = isinstance(sampling, (list, tuple))
+        kinds = list(sampling) if is_list else [sampling]
+        unknown = [
+            kind
+            for kind in kinds
+            if not isinstance(kind, str) or kind not in _SAMPLERS
+        ]
         if unknown or not kinds:
             raise ValueError(
                 f"Unknown sampling {sampling!r}; accepted: {list(_SAMPLERS)}, "

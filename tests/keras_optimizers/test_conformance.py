@@ -79,7 +79,7 @@ def _recurrent():
     return keras.Sequential(
         [
             keras.layers.Reshape([4, 1]),
-            keras.layers.SimpleRNN(3),
+            keras.layers.LSTM(3),
             keras.layers.Dense(1),
         ]
     )
@@ -162,6 +162,15 @@ def test_fit_of_any_model_follows_the_loop(make_model, jit_compile, make_split):
     assert np.isfinite(model.evaluate(_inputs(make_model), TARGETS, verbose=0))
 
 
+def test_fit_of_arrays_follows_the_loop(make_split):
+    model = _build()
+    _compile(model, make_split())
+    model.fit(
+        INPUTS, TARGETS, batch_size=32, epochs=2, shuffle=False, verbose=0
+    )
+    _assert_close(_values(model), _loop(_sequential, make_split))
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -196,13 +205,16 @@ def test_own_training_step_follows_the_loop(make_split):
     _assert_close(_values(model), _loop(_sequential, make_split, 3))
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
-def test_mixed_precision(policy, make_split):
+@pytest.mark.parametrize(
+    ("policy", "jit_compile"),
+    [("mixed_float16", "auto"), ("mixed_bfloat16", False)],
+)
+def test_mixed_precision(policy, jit_compile, make_split):
     keras.config.set_dtype_policy(policy)
     try:
         model = _build(_functional)
         start = _values(model)
-        model.compile(make_split(), loss="mse", jit_compile=False)
+        model.compile(make_split(), loss="mse", jit_compile=jit_compile)
         _fit(model)
     finally:
         keras.config.set_dtype_policy("float32")

@@ -126,9 +126,35 @@ def test_fit_that_ends_amid_the_comparison_leaves_the_better_run(
     made = sum((step // 2 % 2 == 0) == is_first for step in range(steps))
     path = _trajectory(24)
     np.testing.assert_allclose(_values(model)[0], path[made], rtol=1e-5)
+    # The worse run is where it was, at the start.
+    other = model.optimizer._part._held[0].other
+    np.testing.assert_allclose(other, path[0], rtol=1e-5)
     # Both then go on from where they were.
     _fit(model, 24 - steps)
     assert any(np.allclose(_values(model)[0], p, 1e-4) for p in path[8:])
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_fits_of_few_steps_are_compared_as_one_of_many(steps):
+    model = _model(_guarded(keras.optimizers.SGD(1e-5), _converging()))
+    for _ in range(24):
+        losses = _fit(model, steps)
+    assert model.optimizer.fell_back and losses[-1] < 0.1
+    assert int(model.optimizer.iterations) == 24 * steps
+
+
+def test_part_of_a_step_is_dropped_with_the_run_that_it_belongs_to():
+    guarded = _guarded(
+        keras.optimizers.SGD(0.0),
+        _converging(),
+        {"steps": 4, "clear": 100.0, "obvious": 100.0, "price": 100.0},
+        gradient_accumulation_steps=2,
+    )
+    model = _model(guarded)
+    # Four steps of each, the first half of a ninth.
+    _fit(model, 9)
+    assert all(np.all(g == 0) for g in guarded._accumulated_gradients)
+    np.testing.assert_allclose(_values(model)[0], _trajectory(24)[2], rtol=1e-5)
 
 
 def test_each_run_has_moving_averages_of_its_own():
@@ -162,6 +188,8 @@ def test_moving_statistics_change_with_the_run_on_demand():
     model.build(INPUTS.shape)
     optimizer = _guarded(keras.optimizers.SGD(1e8), _converging())
     optimizer.also_restore(model.non_trainable_variables)
+    # Those that are trained are restored anyhow; to name one twice is no harm.
+    optimizer.also_restore(model.variables)
     model.compile(optimizer, loss="mse")
     _fit(model, 60)
     assert optimizer.fell_back

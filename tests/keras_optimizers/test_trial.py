@@ -5,6 +5,13 @@ import pytest
 from l2l_tf.keras_optimizers import trial
 
 
+def test_integers_are_numbers():
+    settings = trial.make_settings({"obvious": 3, "clear": 0, "steps": 4})
+    assert isinstance(settings.obvious, float)
+    assert isinstance(settings.clear, float)
+    assert isinstance(settings.steps, int)
+
+
 @pytest.mark.parametrize(
     "settings, quoted",
     [

@@ -7,6 +7,7 @@ from l2l_tf.meta_training import experiment
 from l2l_tf.meta_training import preparation
 from l2l_tf.problems import quadratic
 from l2l_tf.problems import simple
+from l2l_tf.rules import hand_designed
 
 
 def test_the_seed_draws_phi_unless_the_rule_says_otherwise():
@@ -41,33 +42,54 @@ def test_a_problem_without_coordinates_is_refused(shapes, tmp_path):
 
 
 class _Refused(simple.Simple):
-    """Has a loss of a shape that makes no sense, or none."""
+    """Has a loss that makes no sense."""
 
-    def __init__(self, loss):
+    def __init__(self, change):
         super().__init__()
-        self._make_loss = loss
+        self._change = change
 
     def loss(self, params, *others):
         outcome = super().loss(params, *others)
-        return outcome._replace(loss=self._make_loss())
+        return self._change(outcome)
 
 
-@pytest.mark.parametrize("meta_gradient", ["autodiff", "replay", "es"])
+def _with(loss):
+    return lambda outcome: outcome._replace(loss=loss())
+
+
+def _fail(*said):
+    raise ValueError(*said)
+
+
 @pytest.mark.parametrize(
-    ("loss", "message"),
+    ("change", "message"),
     [
         (
-            lambda: tf.zeros([2]) + tf.zeros([3]),
+            _with(lambda: tf.zeros([2]) + tf.zeros([3])),
             "evaluated: Dimensions must be",
         ),
-        (lambda: tf.zeros([2, 3]), r"shape \(2, 3\)"),
+        (_with(lambda: tf.zeros([2, 3])), r"one number.*\(2, 3\)"),
+        (_with(lambda: None), "one number.*None"),
+        (lambda outcome: outcome.loss, "must be a.*Outcome"),
+        (lambda outcome: None, "must be a.*Outcome.*None"),
+        (lambda outcome: outcome.nothing, "evaluated: .*nothing"),
+        (lambda _: _fail(), "evaluated: ValueError"),
+        (lambda _: _fail("\n"), "evaluated: ValueError"),
+        (lambda o: o if o.loss > 0 else o, "evaluated: Using a symbolic"),
     ],
 )
-def test_a_loss_that_makes_no_sense_is_refused(
-    loss, message, meta_gradient, tmp_path
-):
+def test_a_loss_that_makes_no_sense_is_refused(change, message, tmp_path):
     with pytest.raises(ValueError, match=message):
-        experiment.meta_train(
-            _Refused(loss), tmp_path / "run", meta_gradient=meta_gradient
-        )
+        experiment.meta_train(_Refused(change), tmp_path / "run")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_rule_that_cannot_be_traced_is_refused():
+    class Conditional(hand_designed.SGD):
+        def __call__(self, gradients, state):
+            if gradients[0] > 0:
+                return gradients, state
+            return super().__call__(gradients, state)
+
+    with pytest.raises(ValueError, match="The rule Conditional cannot be eval"):
+        preparation.check_fit(Conditional(), simple.Simple())

@@ -1,6 +1,7 @@
 """Tests of l2l_tf/meta_training/search.py."""
 
 import dataclasses
+import json
 import math
 import shutil
 
@@ -17,6 +18,15 @@ from l2l_tf.problems import quadratic
 pytestmark = pytest.mark.slow
 
 _PROBLEM = quadratic.Quadratic(num_functions=2, num_dims=2)
+
+
+_TRIAL = {
+    "index": 0,
+    "learning_rate": 0.01,
+    "loss": 1.0,
+    "run": 1,
+    "optimizer": None,
+}
 
 
 def _config(**changes):
@@ -141,7 +151,24 @@ def test_another_search_is_not_continued(begun, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", '{"loss": 1.0}', '{"loss": 1.0, "other": 2}']
+    "text",
+    [
+        "",
+        "[]",
+        '{"loss": 1.0}',
+        '{"loss": 1.0, "other": 2}',
+        *(
+            json.dumps({**_TRIAL, key: value})
+            for key, value in (
+                ("index", None),
+                ("run", "1"),
+                ("learning_rate", None),
+                ("loss", "1.0"),
+                ("loss", [1.0]),
+                ("loss", True),
+            )
+        ),
+    ],
 )
 def test_a_damaged_trial_is_quoted(text, begun):
     file = begun / "trial-000" / "trial.json"

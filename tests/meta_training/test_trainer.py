@@ -13,6 +13,7 @@ from l2l_tf.evaluation import learning_curves as evaluation
 from l2l_tf.meta_gradients import base
 from l2l_tf.meta_gradients import registry as meta_gradients
 from l2l_tf.meta_gradients import unroll
+from l2l_tf.meta_training import meta_optimizer
 from l2l_tf.meta_training import settings as settings_lib
 from l2l_tf.meta_training import trainer as meta_training
 from l2l_tf.problems import quadratic
@@ -108,6 +109,27 @@ def test_run_is_a_loop_of_estimates_and_steps_of_adam(name):
     next(reports), next(reports)
     for ours, expected in zip(_phi(trainer), phi, strict=True):
         np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["autodiff", "replay"])
+def test_first_steps_are_those_of_the_released_code(name):
+    """The numbers of its `meta_test.testResults`, which are Torch's, too."""
+    rule = registry.make_rule(
+        {"layers": [], "preprocessing": "identity", "scale": 1.0}
+        | {"initializer": "zeros"}
+    )
+    problem = simple.Simple()
+    estimator = meta_gradients.ESTIMATORS.build(
+        name, rule, problem, tf.ones([6])
+    )
+    optimizer = meta_optimizer.MetaOptimizer(rule.trainable_variables)
+    run = unroll.start(rule, problem, randomness.run_seed(0, "train", 0))
+    for _ in range(2):
+        estimate = tf.function(estimator, autograph=False)(run, ())
+        optimizer.apply(estimate.loss, estimate.gradients, tf.constant(0.01))
+        run = estimate.run
+    np.testing.assert_allclose(estimate.losses[-1], 0.7325327, atol=5e-5)
+    np.testing.assert_allclose(run.params[0], 0.8559, atol=5e-5)
 
 
 def test_several_estimates_are_combined_to_their_mean():

@@ -77,6 +77,8 @@ def test_accepted_options_are_all_but_name_and_split():
         ("nope", {}, "'nope'.*digits.*quadratic"),
         ("quadratic", {"dims": 3}, r"\['dims'\].*'quadratic'.*'num_dims'"),
         ("quadratic", {"num_functions": 0}, "num_functions.*0"),
+        ("quadratic", {"sampling": ["x"]}, r"sampling \['x'\]"),
+        ("digits", {"activation": ["relu"]}, r"activation \['relu'\]"),
         ("quadratic", {"num_dims": 0}, "num_dims.*0"),
         ("quadratic", {"initial_std": "a"}, "initial_std.*'a'"),
         ("quadratic", {"dtype": "a"}, "dtype.*'a'"),

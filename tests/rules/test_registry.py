@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from l2l_tf.core import registry as core
 from l2l_tf.rules import base
 from l2l_tf.rules import hand_designed
 from l2l_tf.rules import registry
@@ -80,6 +81,11 @@ def test_a_rule_of_ones_own_is_registered_and_rebuilt():
     rule = registry.make_rule({"rule": "only_here", "rate": 0.25})
     assert isinstance(rule, Mine)
     assert rule.config() == {"rule": "only_here", "rate": 0.25}
+    assert core.accepted(Mine) == ["rate"]
+    with pytest.raises(
+        ValueError, match="only_there.*--imports=package.module"
+    ):
+        registry.make_rule({"rule": "only_there"})
     # A subclass is another rule, and has no name before it is registered.
     assert type("Other", (Mine,), {})().config()["rule"] == ""
 

@@ -139,7 +139,8 @@ def test_train_writes_what_the_flags_say(trained):
         (["--step_weights=first"], ["first", "constant", "last"]),
         (["--learning_rate_schedule=step"], ["step", "cosine"]),
         (["--resume", "--overwrite"], ["--resume", "--overwrite"]),
-        (["--test_epochs=-1"], ["test_epochs", "-1"]),
+        (["--test_epochs=-1"], ["test_runs", "-1"]),
+        (["--save_path=~nobodyx/x"], ["~", "no user"]),
         (["--step_weights=5"], ["5", "constant"]),
         (["--gradient_clip_norm=nan"], ["gradient_clip_norm", "nan"]),
         (["--coordinate_fraction=2"], ["coordinate_fraction", "2"]),
@@ -165,7 +166,7 @@ def test_train_writes_what_the_flags_say(trained):
         (["--imports=nonesuch"], ["no module 'nonesuch'", "--imports="]),
         (["--num_steps=30.0", "--unroll_length=7"], ["--unroll_length", "7"]),
         (["--num_epochs=4294967296"], ["--num_epochs", "4294967296"]),
-        (["--test_runs=4294967296"], ["--test_epochs", "4294967296"]),
+        (["--test_runs=4294967296"], ["--test_runs", "4294967296"]),
         (["--gradient_clip_norm=1e-60"], ["--gradient_clip_norm", "float32"]),
         (
             ["--rule_options=dtype=bfloat16"],
@@ -358,6 +359,7 @@ def test_export_writes_the_same_optimizer(trained, tmp_path):
         "export", f"--save_path={trained}", f"--path={path}", "--test_epochs=1"
     )
     assert done.returncode == 0, done.stderr
+    assert "Testing: 1 runs, also of 7 baselines" in done.stdout
     ours = json.loads((path / "metadata.json").read_text())
     theirs = json.loads((trained / "optimizer/metadata.json").read_text())
     assert ours["rule"] == theirs["rule"]
@@ -390,6 +392,7 @@ def test_search_tries_rates_and_continues(tmp_path):
     assert second.returncode == 0, second.stderr
     assert second.stdout.count("Trained 2 runs") == 1
     assert "Best: rate" in second.stdout
+    assert "Testing" not in first.stdout + second.stdout
     _assert_refused(
         _run("search", *flags, "--num_trials=2", "--unroll_length=4"),
         "another search",
