@@ -385,8 +385,8 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
 
     def forget_gradients(self) -> None:
         """Drops the gradients of a step that is accumulated in part."""
-        for gradient in getattr(self, "_accumulated_gradients", []):
-            gradient.assign(tf.zeros_like(gradient))
+        if self.gradient_accumulation_steps:
+            self._backend_reset_gradient_accumulators()
 
     def moving_averages(self) -> list[keras.Variable | None]:
         """Returns the variables' moving averages, if there are any."""

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from l2l_tf import LearnedOptimizer
 from tests import processes
+from tests.keras_optimizers import fitting
 
 pytestmark = pytest.mark.slow
 
@@ -116,9 +117,7 @@ def _compile(model, optimizer):
 
 
 def _fit(model, inputs=INPUTS, epochs=2, **options):
-    # Of arrays, Keras takes longer to make a minibatch than to train on it.
-    data = tf.data.Dataset.from_tensor_slices((inputs, TARGETS)).batch(32)
-    return model.fit(data, epochs=epochs, shuffle=False, verbose=0, **options)
+    return fitting.fit(model, inputs, TARGETS, epochs, **options)
 
 
 def _values(model):

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from l2l_tf import LearnedOptimizer
+from tests.keras_optimizers import fitting
 
 INPUTS = np.random.RandomState(0).randn(32, 3).astype("float32")
 TARGETS = INPUTS @ np.array([[1.0], [-2.0], [0.5]], "float32")
@@ -24,11 +25,7 @@ def _model(optimizer, jit_compile=False, **options):
 
 
 def _fit(model, epochs, **options):
-    # Of arrays, Keras takes longer to make a minibatch than to train on it.
-    data = tf.data.Dataset.from_tensors((INPUTS, TARGETS))
-    history = model.fit(
-        data, epochs=epochs, shuffle=False, verbose=0, **options
-    ).history
+    history = fitting.fit(model, INPUTS, TARGETS, epochs, **options).history
     return history["loss"]
 
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 from l2l_tf.keras_optimizers import learned_optimizer
 from l2l_tf.rules import registry
 from l2l_tf.saving import saved_optimizer
+from tests.keras_optimizers import fitting
 
 LearnedOptimizer = learned_optimizer.LearnedOptimizer
 
@@ -43,11 +44,8 @@ def _compiled(path, **kwargs):
 
 
 def _fit(model, epochs=2):
-    # Of arrays, Keras takes longer to make a minibatch than to train on it.
-    data = tf.data.Dataset.from_tensor_slices((INPUTS, TARGETS)).batch(32)
-    return model.fit(data, epochs=epochs, shuffle=False, verbose=0).history[
-        "loss"
-    ]
+    history = fitting.fit(model, INPUTS, TARGETS, epochs).history
+    return history["loss"]
 
 
 def _weights(model):

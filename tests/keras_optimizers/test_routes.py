@@ -3,11 +3,11 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from l2l_tf import LearnedOptimizer
 from l2l_tf.rules import registry
 from l2l_tf.saving import saved_optimizer
+from tests.keras_optimizers import fitting
 
 INPUTS = np.random.RandomState(0).randn(32, 3).astype("float32")
 TARGETS = INPUTS[:, :1] * INPUTS[:, 1:2]
@@ -27,11 +27,8 @@ def _model(optimizer):
 
 
 def _fit(model, epochs=3):
-    # Of arrays, Keras takes longer to make a minibatch than to train on it.
-    data = tf.data.Dataset.from_tensor_slices((INPUTS, TARGETS)).batch(32)
-    return model.fit(data, epochs=epochs, shuffle=False, verbose=0).history[
-        "loss"
-    ]
+    history = fitting.fit(model, INPUTS, TARGETS, epochs).history
+    return history["loss"]
 
 
 def _sgd(rate=0.1):
