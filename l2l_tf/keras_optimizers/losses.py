@@ -14,30 +14,42 @@ def pass_on() -> None:
     """Lets optimizers inside of others see losses, too.
 
     Keras tells the loss to the optimizer of a model only, and puts a
-    `LossScaleOptimizer` around that with `mixed_float16`.
+    `LossScaleOptimizer` around that with `mixed_float16`, which leaves out
+    steps whose gradients are not finite.
     """
     for wrapper in (
         keras.optimizers.LossScaleOptimizer,
         keras.optimizers.MultiOptimizer,
     ):
-        wrapper.scale_loss = _passing_on(wrapper.scale_loss)
+        wrapper.scale_loss = _telling(wrapper.scale_loss, _tell_before)
+        wrapper.apply = _telling(wrapper.apply, _tell_after)
 
 
-def _passing_on(scale_loss):
-    if hasattr(scale_loss, "passes_on"):
-        return scale_loss
+def _telling(method, tell):
+    if hasattr(method, "tells"):
+        return method
 
-    @functools.wraps(scale_loss)
-    def passing_on(self, loss):
+    @functools.wraps(method)
+    def telling(self, *args, **kwargs):
         inner = [getattr(self, "inner_optimizer", None)]
         inner += getattr(self, "_inner_optimizers", [])
-        for optimizer in inner:
-            if hasattr(optimizer, "take_note"):
-                optimizer.take_note(loss)
-        return scale_loss(self, loss)
+        told = [o for o in inner if hasattr(o, "take_note")]
+        return tell(functools.partial(method, self), told, *args, **kwargs)
 
-    passing_on.passes_on = True
-    return passing_on
+    telling.tells = True
+    return telling
+
+
+def _tell_before(scale_loss, optimizers, loss):
+    for optimizer in optimizers:
+        optimizer.take_note(loss)
+    return scale_loss(loss)
+
+
+def _tell_after(apply, optimizers, *args, **kwargs):
+    apply(*args, **kwargs)
+    for optimizer in optimizers:
+        optimizer.settle()
 
 
 def follow(record: tf.Tensor, loss: tf.Tensor) -> tf.Tensor:
