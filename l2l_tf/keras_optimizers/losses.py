@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 
 import keras
 import tensorflow as tf
@@ -31,13 +32,21 @@ def _telling(method, tell):
 
     @functools.wraps(method)
     def telling(self, *args, **kwargs):
-        inner = [getattr(self, "inner_optimizer", None)]
-        inner += getattr(self, "_inner_optimizers", [])
-        told = [o for o in inner if hasattr(o, "take_note")]
-        return tell(functools.partial(method, self), told, *args, **kwargs)
+        call = functools.partial(method, self)
+        return tell(call, list(_inside(self)), *args, **kwargs)
 
     telling.tells = True
     return telling
+
+
+def _inside(optimizer) -> Iterator[keras.optimizers.Optimizer]:
+    """Yields the optimizers inside, at any depth, that want to be told."""
+    inner = [getattr(optimizer, "inner_optimizer", None)]
+    for one in (*inner, *getattr(optimizer, "_inner_optimizers", [])):
+        if hasattr(one, "take_note"):
+            yield one
+        elif one is not None:
+            yield from _inside(one)
 
 
 def _tell_before(scale_loss, optimizers, loss):
