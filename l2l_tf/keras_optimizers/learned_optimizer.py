@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from l2l_tf.core import checks
@@ -228,7 +229,8 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
         """Takes further variables that each of the two runs has for itself.
 
         Give it `model.non_trainable_variables` where batch normalisation keeps
-        moving statistics, and there is a fallback.
+        moving statistics, and there is a fallback. A model from a `.keras`
+        file needs them once more, before it goes on training.
 
         Args:
             variables: Variables of floating point numbers; others are left as
@@ -239,7 +241,7 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
         """
         if self.fallback is None:
             raise ValueError(f"{self.name} has no fallback.")
-        self._part.also_restore(variables)
+        self._part.also_restore(self, list(variables))
 
     def build(self, variables: Sequence[keras.Variable]) -> None:
         """Creates the state of all parts.
@@ -293,6 +295,12 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
         self._loss.assign(tf.cast(loss, "float32"))
         self._has_loss = True
 
+    def settle(self) -> None:
+        """Ends a step, also one that an optimizer around this left out."""
+        if self.built:
+            self._part.leave_out(tf.convert_to_tensor(self._loss.value))
+        self._loss.assign(0.0)
+
     def loss(self) -> tf.Tensor | None:
         """Returns the loss of the step that is being made, None if unknown."""
         if not self._knows_loss:
@@ -314,6 +322,8 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
                 "under the tape, as fit does.",
             )
         super().apply(grads, trainable_variables)
+        # Whatever is left of a loss tells that a step was left out.
+        self._loss.assign(0.0)
         if tf.executing_eagerly():
             self.report()
 
@@ -341,6 +351,17 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
                 stacklevel=2,
             )
             return
+        has_two = self.built and self.fallback is not None
+        more = theirs[len(ours) :] if has_two else []
+        if more and theirs[: len(ours)] == ours:
+            more = [np.asarray(store[name]) for name in names[len(ours) :]]
+            self._part.await_more(more)
+            store = {name: store[name] for name in names[: len(ours)]}
+            warnings.warn(
+                f"{self.name}: each run had {len(more)} further variables of "
+                "its own; give them to also_restore before training goes on.",
+                stacklevel=2,
+            )
         super().load_own_variables(store)
         if self.built:
             self._reporter.forget(
