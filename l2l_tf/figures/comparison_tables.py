@@ -70,8 +70,9 @@ def summary(panels: Sequence[Panel], reference: str) -> str:
                     *_where(panel),
                     name,
                     _early(found),
-                    f"{markdown.loss(found['last_tenth'])} ± "
-                    f"{markdown.loss(found['last_tenth_sem'])}",
+                    markdown.loss_and_error(
+                        found["last_tenth"], found["last_tenth_sem"]
+                    ),
                     *(_metric(found, metric) for metric in metrics),
                     markdown.number(panel["paper"]),
                     _baseline(optimizers),
