@@ -83,7 +83,9 @@ class Forerunner(base.Figure):
             ),
             "network, SGD": (
                 False,
-                sgd.curves("test", context.seed, num_runs, found.learning_rate),
+                sgd.record(
+                    "test", context.seed, num_runs, found.learning_rate
+                ).losses,
             ),
         }
         return {
