@@ -17,7 +17,7 @@ _NOT_OF_USERS = (
 
 
 @contextlib.contextmanager
-def explained(what: str) -> Iterator[None]:
+def explained(what: str, *passed: type[BaseException]) -> Iterator[None]:
     """Turns whatever is raised inside into one sentence.
 
         The loss of 'mine:f' cannot be evaluated: division by zero
@@ -25,12 +25,15 @@ def explained(what: str) -> Iterator[None]:
 
     Args:
         what: Begins the sentence, such as "The loss cannot be evaluated".
+        *passed: Errors that are left as they are.
 
     Raises:
         ValueError: If anything is raised, an exit of the program included.
     """
     try:
         yield
+    except passed:
+        raise
     except (Exception, SystemExit) as error:
         said = (str(error).strip().splitlines() or [""])[0].rstrip(".:")
         kind = ", ".join([type(error).__name__, *_place(error)])

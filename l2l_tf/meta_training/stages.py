@@ -130,10 +130,11 @@ def plan(
     last = recipe.stages[-1]
     for number, stage in enumerate(recipe.stages, start=1):
         with _explained(recipe, stage):
-            make = registry.make_problem
-            if recipe.may_import and registry.is_import(stage.problem):
-                make = registry.import_problem
-            problem = make(stage.problem, **stage.problem_options)
+            problem = registry.from_options(
+                stage.problem,
+                stage.problem_options,
+                may_import=recipe.may_import,
+            )
             settings = settings_lib.make(stage.settings)
             start, rule = stage.start_from, None
             if stage.rule is not None:

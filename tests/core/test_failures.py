@@ -44,6 +44,8 @@ def test_the_place_is_the_last_line_of_the_users_own():
 def test_what_does_not_fail_and_an_interrupt_pass():
     with failures.explained("It fails"):
         pass
+    with pytest.raises(KeyError), failures.explained("It fails", KeyError):
+        _raise(KeyError("a"))
     with pytest.raises(KeyboardInterrupt):
         with failures.explained("It fails"):
             _raise(KeyboardInterrupt)

@@ -192,6 +192,10 @@ def test_another_recipe_is_not_resumed_nor_the_folder_lost(trained, tmp_path):
         ({"start_from": "frist"}, ["'frist'", "bundled"]),
         ({"start_from": "second"}, ["'second'", "bundled"]),
         ({"problem": "mine:problem"}, ["'mine:problem'"]),
+        (
+            {"problem_options": {"num_dims": 2, "split": "test"}},
+            ["split is not an option", "'quadratic'", "'test'"],
+        ),
     ],
 )
 def test_a_mistake_in_a_later_stage_is_told_before_the_first(
