@@ -130,8 +130,8 @@ def check_folder(
         place = path / name
         if os.path.lexists(place) and not is_kind(place):
             raise FileExistsError(
-                f"save_path={str(save_path)!r} holds a {name!r} that is "
-                f"no {kind}; move it away, or choose another path."
+                f"In save_path={str(save_path)!r}, {name!r} is no {kind}; move "
+                "it away, or choose another path."
             )
     is_ours = path.is_dir() and (
         (path / "checkpoints").is_dir()

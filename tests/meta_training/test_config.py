@@ -126,14 +126,14 @@ def test_empty_folder_may_be_used_and_a_foreign_one_never(tmp_path):
 @pytest.mark.parametrize(
     ("name", "make", "message"),
     [
-        ("logs", pathlib.Path.touch, "a 'logs' that is no folder"),
-        ("optimizer", pathlib.Path.touch, "'optimizer' that is no folder"),
-        ("checkpoints", pathlib.Path.touch, "'checkpoints' that is no folder"),
-        ("config.json", pathlib.Path.mkdir, "'config.json' that is no file"),
+        ("logs", pathlib.Path.touch, "'logs' is no folder"),
+        ("optimizer", pathlib.Path.touch, "'optimizer' is no folder"),
+        ("checkpoints", pathlib.Path.touch, "'checkpoints' is no folder"),
+        ("config.json", pathlib.Path.mkdir, "'config.json' is no file"),
         (
             "config.json",
             lambda path: path.symlink_to("nowhere"),
-            "'config.json' that is no file",
+            "'config.json' is no file",
         ),
     ],
 )
