@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Sequence
 
 _MAX_LENGTH = 200
@@ -107,8 +108,11 @@ def check_pattern(pattern: str) -> None:
             f"{_MAX_LENGTH} characters; received {pattern!r}."
         )
     try:
-        re.compile(pattern)
-    except (re.error, OverflowError) as error:
+        with warnings.catch_warnings():
+            # As of what may come to mean something else, such as [[:alpha:]].
+            warnings.simplefilter("error", FutureWarning)
+            re.compile(pattern)
+    except (re.error, OverflowError, FutureWarning) as error:
         raise ValueError(
             f"{pattern!r} is not a regular expression: {error}."
         ) from error

@@ -47,13 +47,9 @@ class Quadratic(base.Problem):
             dtype: Type of all numbers.
         """
         super().__init__(split)
-        if not isinstance(sampling, str) or sampling not in _SAMPLERS:
-            raise ValueError(
-                f"Unknown sampling {sampling!r}; accepted: {list(_SAMPLERS)}."
-            )
         self.num_functions = checks.integer("num_functions", num_functions)
         self.num_dims = checks.integer("num_dims", num_dims)
-        self.sampling = sampling
+        self.sampling = checks.one_of("sampling", sampling, list(_SAMPLERS))
         self.initial_std = checks.number("initial_std", initial_std, 0.0)
         self.options = {
             "num_functions": self.num_functions,

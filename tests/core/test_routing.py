@@ -26,7 +26,10 @@ def test_patterns_without_a_name_are_listed():
         routing.route(["norm", ".*", "conv"], _NAMES)
 
 
-@pytest.mark.parametrize("pattern", ["(", "[a", "*", "a{99999999999}"])
+@pytest.mark.parametrize(
+    "pattern", ["(", "[a", "*", "a{99999999999}", "[[:alpha:]]+", "[a--b]"]
+)
+@pytest.mark.filterwarnings("error")
 def test_what_is_no_regular_expression_is_refused(pattern):
     with pytest.raises(ValueError, match="not a regular expression") as error:
         routing.route([pattern], _NAMES)
