@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from l2l_tf.meta_training import config as config_lib
-from l2l_tf.meta_training import fit
+from l2l_tf.meta_training import interfaces
 from l2l_tf.meta_training import trainer as meta_training
 from l2l_tf.problems import base as problems
 from l2l_tf.rules import base as rules
@@ -71,7 +71,7 @@ def make_trainer(
             when it is trained. Nothing has been written or trained by then.
     """
     rule = registry.make_rule(config.rule, problem.parameter_names)
-    fit.check(rule, problem)
+    interfaces.check(rule, problem)
     trainer = meta_training.MetaTrainer(rule, problem, config.settings)
     saved_optimizer.check_exportable(rule)
     return trainer

@@ -1,10 +1,10 @@
-"""Tests of l2l_tf/meta_training/fit.py."""
+"""Tests of l2l_tf/meta_training/interfaces.py."""
 
 import pytest
 import tensorflow as tf
 
 from l2l_tf.meta_training import experiment
-from l2l_tf.meta_training import fit
+from l2l_tf.meta_training import interfaces
 from l2l_tf.problems import base
 from l2l_tf.problems import simple
 from l2l_tf.rules import hand_designed
@@ -75,7 +75,7 @@ def _fail(*said):
         (lambda _: _fail(), "evaluated: ValueError"),
         (lambda _: _fail("\n"), "evaluated: ValueError"),
         (lambda o: o if o.loss > 0 else o, "evaluated: Using a symbolic"),
-        (lambda _: {}["a"], r"evaluated: 'a' \(KeyError, test_fit\.py, line"),
+        (lambda _: {}["a"], r"evaluated: 'a' \(KeyError, test_interfaces\.py, line"),
         (lambda _: 1 / 0, "evaluated: division by zero"),
         (lambda _: _raise(NotImplementedError), "evaluated: NotImplementedE"),
         (
@@ -112,7 +112,7 @@ def test_a_rule_that_cannot_be_traced_is_refused():
             return super().__call__(gradients, state)
 
     with pytest.raises(ValueError, match="The rule Conditional cannot be eval"):
-        fit.check(Conditional(), simple.Simple())
+        interfaces.check(Conditional(), simple.Simple())
 
 
 class _Stateful(simple.Simple):
@@ -142,9 +142,9 @@ class _Stateful(simple.Simple):
     ],
 )
 def test_a_model_state_that_changes_its_kind_is_refused(change):
-    fit.check_problem(_Stateful(lambda state: {**state, "count": 1}))
+    interfaces.check_problem(_Stateful(lambda state: {**state, "count": 1}))
     with pytest.raises(ValueError, match="model state .* keep their struct"):
-        fit.check_problem(_Stateful(change))
+        interfaces.check_problem(_Stateful(change))
 
 
 class _Starting(simple.Simple):
@@ -180,7 +180,7 @@ def test_parameters_that_make_no_sense_are_refused(params, message):
             params[0][:, tf.newaxis] * tf.ones([3])
         )
     with pytest.raises(ValueError, match=message) as error:
-        fit.check_problem(problem)
+        interfaces.check_problem(problem)
     assert "\n" not in str(error.value)
 
 
@@ -226,9 +226,11 @@ _CHANGES = r"The state of the rule _Rule must be tensors that keep"
     ],
 )
 def test_a_rule_whose_steps_make_no_sense_is_refused(change, message):
-    fit.check(_Rule(lambda gradients, state: (gradients, state)), _PROBLEM)
+    interfaces.check(
+        _Rule(lambda gradients, state: (gradients, state)), _PROBLEM
+    )
     with pytest.raises(ValueError, match=message) as error:
-        fit.check(_Rule(change), _PROBLEM)
+        interfaces.check(_Rule(change), _PROBLEM)
     assert "\n" not in str(error.value)
 
 
