@@ -44,7 +44,6 @@ class Guard(parts.Part):
         self.learned, self.fallback = learned, fallback
         self.settings = settings
         self._record = None
-        self._ended_at = 0
         self._more: list[keras.Variable] = []
         self._waiting: list[np.ndarray] = []
 
@@ -62,7 +61,9 @@ class Guard(parts.Part):
                 holds numbers of.
         """
         more = {id(v): v for v in (*self._more, *variables)}
-        self._more = [v for v in more.values() if "float" in v.dtype]
+        self._more = [
+            v for v in more.values() if tf.as_dtype(v.dtype).is_floating
+        ]
         if self._record is not None:
             self._continue(owner, variables)
 
@@ -101,11 +102,7 @@ class Guard(parts.Part):
 
     def step(self, owner, gradients, variables, learning_rate) -> None:
         """See base class."""
-        loss = owner.loss()
-        if loss is None:
-            self.learned.step(owner, gradients, variables, learning_rate)
-            return
-        turn, verdict = self._judge(loss)
+        turn, verdict = self._judge(*owner.loss())
         # The gradients of a step that is not made belong to parameters from
         # which nothing goes on.
         tf.switch_case(
@@ -123,7 +120,7 @@ class Guard(parts.Part):
         """See base class; a run whose loss is not finite does not go on."""
 
         def judge():
-            self._judge(loss)
+            self._judge(loss, tf.constant(True))
             self.finish()
             return _nothing()
 
@@ -146,14 +143,13 @@ class Guard(parts.Part):
             return
         record = self._read()
         steps = int(record.learned_steps + record.fallback_steps)
-        is_single = steps - self._ended_at <= 1
-        self._ended_at = steps
         best = race.leader(record, self.settings)
-        if best != record.turn and not is_single:
+        if steps - record.ended_at > 1 and best != record.turn:
             self._change()
-            self._record.assign(tf.stack(record._replace(turn=best)))
+            record = record._replace(turn=best)
             # Those of a part of a step are gradients at other parameters.
             owner.forget_gradients()
+        self._record.assign(tf.stack(record._replace(ended_at=float(steps))))
 
     def diagnostics(self) -> tf.Tensor:
         """See base class; those of the run at work."""
@@ -187,14 +183,19 @@ class Guard(parts.Part):
             return race.begin(self.settings)
         return race.Record(*keras.ops.convert_to_numpy(self._record))
 
-    def _judge(self, loss) -> tuple[tf.Tensor, race.Verdict]:
+    def _judge(self, loss, is_known) -> tuple[tf.Tensor, race.Verdict]:
         """Returns whose turn it was, and what to do with this step."""
         numbers = tf.convert_to_tensor(self._record.value)
         record = race.Record(*tf.unstack(numbers))
         is_first = record.learned_steps + record.fallback_steps == 0
-        tf.cond(is_first, self._copy_start, _nothing)
+        tf.cond(is_first & is_known, self._copy_start, _nothing)
         after, verdict = _make_judge(self.settings)(numbers, loss)
-        self._record.assign(after)
+        # A step whose loss nobody told is made, and tells nothing.
+        moves, changes, keeps = verdict
+        verdict = race.Verdict(
+            moves | ~is_known, changes & is_known, keeps & is_known
+        )
+        self._record.assign(tf.where(is_known, after, numbers))
         self._due.assign(tf.stack([verdict.changes, verdict.keeps]))
         return record.turn, verdict
 
@@ -215,8 +216,8 @@ class Guard(parts.Part):
             raise ValueError(
                 "Variables to restore are given before training, or those of "
                 f"shapes {shapes} that wait for numbers from a file; received "
-                f"{[v.path for v in variables]} of shapes {given} after it "
-                "began."
+                f"{[*map(parts.path_of, variables)]} of shapes {given} after "
+                "it began."
             )
         self._hold_more(owner)
         for held, value in zip(self._held[before:], self._waiting, strict=True):

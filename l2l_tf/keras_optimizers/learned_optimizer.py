@@ -36,6 +36,7 @@ losses.pass_on()
 _STATE_DTYPES = (None, "float32", "bfloat16", "float64")
 _NONFINITE = ("skip", "raise")
 _LIKE_ADAM = 0.01
+_UNKNOWN = float("-inf")  # No loss; NaN is one.
 
 
 @keras.saving.register_keras_serializable(package="l2l_tf")
@@ -131,11 +132,12 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
         # The loss may come before the variables that it is the loss of.
         self._loss = self.add_variable(
             (),
+            initializer=keras.initializers.Constant(_UNKNOWN),
             dtype="float32",
             aggregation="only_first_replica",
             name="loss",
         )
-        self._has_loss = self._knows_loss = False
+        self._was_told = False
 
     @property
     def rule(self) -> base.UpdateRule:
@@ -292,20 +294,24 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
 
     def take_note(self, loss: tf.Tensor) -> None:
         """Takes the loss that the next gradients are those of."""
-        self._loss.assign(tf.cast(loss, "float32"))
-        self._has_loss = True
+        # What has several losses is differentiated as their sum.
+        self._loss.assign(tf.reduce_sum(tf.cast(loss, "float32")))
+        self._was_told = True
 
     def settle(self) -> None:
         """Ends a step, also one that an optimizer around this left out."""
+        loss, is_known = self.loss()
         if self.built:
-            self._part.leave_out(tf.convert_to_tensor(self._loss.value))
-        self._loss.assign(0.0)
+            self._part.leave_out(tf.where(is_known, loss, 0.0))
+        self._loss.assign(_UNKNOWN)
 
-    def loss(self) -> tf.Tensor | None:
-        """Returns the loss of the step that is being made, None if unknown."""
-        if not self._knows_loss:
-            return None
-        return tf.convert_to_tensor(self._loss.value)
+    def loss(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the loss of the step that is made, and whether it is known.
+
+        It may come from another graph than the one that makes the step.
+        """
+        loss = tf.convert_to_tensor(self._loss.value)
+        return loss, tf.not_equal(loss, _UNKNOWN)
 
     def apply(self, grads, trainable_variables=None) -> None:
         """See base class."""
@@ -313,8 +319,10 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
         if trainable_variables is not None:
             trainable_variables = list(trainable_variables)
         _check_shapes(grads, trainable_variables or self._trainable_variables)
-        self._knows_loss, self._has_loss = self._has_loss, False
-        if grads and self.fallback is not None and not self._knows_loss:
+        is_told = self._was_told
+        if tf.executing_eagerly():
+            is_told = is_told and bool(self.loss()[1])
+        if grads and self.fallback is not None and not is_told:
             self._reporter.say(
                 "loss",
                 f"{self.name}: the fallback is not at work, since it needs the "
@@ -322,8 +330,8 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
                 "under the tape, as fit does.",
             )
         super().apply(grads, trainable_variables)
-        # Whatever is left of a loss tells that a step was left out.
-        self._loss.assign(0.0)
+        # What is left of a loss tells that a step was left out.
+        self._loss.assign(_UNKNOWN)
         if tf.executing_eagerly():
             self.report()
 
@@ -468,11 +476,11 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
         self, grads, trainable_variables, learning_rate
     ) -> None:
         """Moves all variables."""
-        loss = self.loss()
-        if loss is not None:
-            self._losses.assign(
-                losses.follow(tf.convert_to_tensor(self._losses.value), loss)
-            )
+        loss, is_known = self.loss()
+        before = tf.convert_to_tensor(self._losses.value)
+        self._losses.assign(
+            tf.where(is_known, losses.follow(before, loss), before)
+        )
         self._part.step(self, grads, trainable_variables, learning_rate)
 
 

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from l2l_tf.core import checks
+
 Nest = Any
 """A nest of tensors; `()` where there is nothing."""
 
@@ -17,9 +19,7 @@ SPLITS = ("train", "validation", "test")
 
 def check_split(split: str) -> str:
     """Returns the split if it is one; otherwise raises a ValueError."""
-    if split not in SPLITS:
-        raise ValueError(f"Unknown split {split!r}; accepted: {list(SPLITS)}.")
-    return split
+    return checks.one_of("split", split, SPLITS)
 
 
 class Outcome(NamedTuple):

@@ -164,5 +164,5 @@ def from_configs(
                 f'{{"problem": name, ...options}}; received {options!r}.'
             )
         rest = {k: v for k, v in options.items() if k != "problem"}
-        parts.append(registry.make_problem(options["problem"], split, **rest))
+        parts.append(registry.from_options(options["problem"], rest, split))
     return Ensemble(parts, weights)

@@ -55,17 +55,9 @@ class Quadratic(base.Problem):
         """
         super().__init__(split)
         is_list = isinstance(sampling, (list, tuple))
-        kinds = list(sampling) if is_list else [sampling]
-        unknown = [
-            kind
-            for kind in kinds
-            if not isinstance(kind, str) or kind not in _SAMPLERS
-        ]
-        if unknown or not kinds:
-            raise ValueError(
-                f"Unknown sampling {sampling!r}; accepted: {list(_SAMPLERS)}, "
-                "or a list of these."
-            )
+        kinds = list(sampling) if is_list and sampling else [sampling]
+        for kind in kinds:
+            checks.one_of("sampling", kind, list(_SAMPLERS))
         self.num_functions = checks.integer("num_functions", num_functions)
         self.num_dims = checks.integer("num_dims", num_dims)
         self.sampling = sampling

@@ -242,6 +242,86 @@ def test_own_loop_passes_the_loss():
     assert np.all(np.abs(variable.numpy()) < 0.05)
 
 
+def _own_step(optimizer, variable):
+    """Makes a step of a loop of one's own."""
+    with tf.GradientTape() as tape:
+        loss = optimizer.scale_loss(tf.reduce_sum(variable.value**2))
+    optimizer.apply([tape.gradient(loss, variable.value)], [variable])
+
+
+def test_loss_and_step_may_be_in_different_graphs():
+    variable = keras.Variable([1.0, -2.0])
+    optimizer = _guarded(_diverging(), _converging())
+
+    @tf.function(autograph=False)
+    def differentiate():
+        with tf.GradientTape() as tape:
+            loss = optimizer.scale_loss(tf.reduce_sum(variable.value**2))
+        return tape.gradient(loss, variable.value)
+
+    other = keras.Variable([1.0, -2.0])
+    in_one = _guarded(_diverging(), _converging())
+    for _ in range(12):
+        optimizer.apply([differentiate()], [variable])
+        _own_step(in_one, other)
+    assert optimizer.fell_back and in_one.fell_back
+    np.testing.assert_allclose(variable, other, rtol=1e-6)
+
+
+def test_steps_without_a_loss_are_made_by_the_run_at_work():
+    variable = keras.Variable([1.0, -2.0])
+    optimizer = _guarded(_diverging(), _converging())
+    for _ in range(12):
+        _own_step(optimizer, variable)
+    assert optimizer.fell_back
+    before = variable.numpy()
+    with pytest.warns(UserWarning, match="needs the loss of each step"):
+        optimizer.apply([2 * variable.value], [variable])
+    np.testing.assert_allclose(variable.numpy(), 0.8 * before, rtol=1e-6)
+
+
+def test_several_losses_count_as_their_sum():
+    variable = keras.Variable([1.0, -2.0])
+    optimizer = _guarded(_diverging(), _converging())
+    for _ in range(12):
+        with tf.GradientTape() as tape:
+            loss = optimizer.scale_loss(variable.value**2)
+        optimizer.apply([tape.gradient(loss, variable.value)], [variable])
+    assert optimizer.fell_back
+
+
+def test_variables_of_tensorflow_are_restored_too():
+    optimizer = _guarded(_diverging(), _converging())
+    counter, variable = tf.Variable(1.0), keras.Variable([1.0, -2.0])
+    optimizer.also_restore([counter, tf.Variable(3)])
+    for _ in range(12):
+        _own_step(optimizer, variable)
+        counter.assign_add(1.0)
+    # The fallback began as the second step ended, with a counter of its own.
+    assert optimizer.fell_back and counter.numpy() == 12.0
+    with pytest.raises(ValueError, match="before training"):
+        optimizer.also_restore([counter])
+
+
+@pytest.mark.parametrize("steps", [3, 5])
+def test_single_steps_after_loading_are_as_they_would_have_been(
+    steps, tmp_path
+):
+    def make():
+        return _model(_guarded(_diverging(), _converging(), {"steps": 8}))
+
+    model = make()
+    for _ in range(steps):
+        _fit(model, 1)
+    model.save_weights(tmp_path / "model.weights.h5")
+    restored = make()
+    restored.optimizer.build(restored.trainable_variables)
+    restored.load_weights(tmp_path / "model.weights.h5")
+    assert _fit(restored, 1) + _fit(restored, 1) == _fit(model, 1) + _fit(
+        model, 1
+    )
+
+
 def test_loss_that_nobody_passed_is_asked_for(exported):
     gradients, ours = [tf.ones([2])], keras.Variable(tf.ones([2]))
     optimizer = LearnedOptimizer(exported, fallback=_converging())

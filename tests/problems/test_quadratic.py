@@ -77,7 +77,7 @@ def test_the_start_is_gaussian(std):
 
 
 def test_an_unknown_sampling_is_refused():
-    with pytest.raises(ValueError, match="'nope'.*'gaussian', 'uniform'"):
+    with pytest.raises(ValueError, match="'gaussian', 'uniform'.*'nope'"):
         quadratic.Quadratic(sampling="nope")
 
 
