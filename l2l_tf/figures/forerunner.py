@@ -113,7 +113,7 @@ class Forerunner(base.Figure):
             positions = np.arange(1, len(mean) + 1)
             plotting.curve(axes, positions, mean, sem, **styles[name])
         axes.set_xlabel("example")
-        axes.set_ylabel("squared error before it is learned")
+        axes.set_ylabel("squared error")
         plotting.log_axis(axes)
         plotting.legend_below(figure)
         return figure
