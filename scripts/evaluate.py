@@ -116,7 +116,9 @@ def main(argv: list[str]) -> None:
         rule = command_line.checked(
             saved_optimizer.load, FLAGS.path, problem.parameter_names
         )
-        command_line.checked(interfaces.check_rule, rule, params)
+        command_line.checked(
+            interfaces.check_rule, rule, params, problem.num_functions
+        )
         learned[comparison.LEARNED] = rule
     elif FLAGS.path is not None:
         raise command_line.UsageError(

@@ -89,7 +89,9 @@ def draw_comparison(
         )
         curve(axes, steps, mean, error, **style)
         starts += [mean[0]] if np.isfinite(mean[0]) else []
-        ends += [mean.min()] if np.all(np.isfinite(mean)) else []
+        # A reference may leave the picture, where a minimum is reached.
+        is_shown = np.all(np.isfinite(mean)) and not result.get("reference")
+        ends += [mean.min()] if is_shown else []
     # A diverging curve would squeeze all others into a line.
     lowest = max(min(ends, default=0.1), 1e-12)
     axes.set_ylim(lowest * 0.8, max([lowest, *starts]) * 1.5)

@@ -5,12 +5,21 @@ from __future__ import annotations
 from l2l_tf.figures import architecture_grid
 from l2l_tf.figures import base
 from l2l_tf.figures import comparisons
+from l2l_tf.figures import forerunner
 from l2l_tf.figures import learning_curves
 
 _Panel = comparisons.Panel
 _LearningCurves = learning_curves.LearningCurves
 
 _MNIST = {"LSTM": "mnist", "LSTM, robust": "mnist-robust"}
+
+_SHARING = {
+    "LSTM": "quadratic-lstm",
+    "LSTM + GAC": "quadratic-gac",
+    "NTM-BFGS": "quadratic-ntm-bfgs",
+    "NTM-L-BFGS": "quadratic-ntm-l-bfgs",
+}
+_EXACT = ("L-BFGS, exact line search",)
 
 _UNITS = (5, 10, 15, 20, 30, 40, 50)
 _QUICK_UNITS = (5, 20, 50)
@@ -38,6 +47,30 @@ FIGURES: dict[str, base.Figure] = {
         note="A run is one of 128 functions, 10,240 in all. Gaussian functions "
         "begin at 9.9 here, the paper's curve at 2.7, so that its sampling is "
         "another one.",
+    ),
+    "information-sharing": _LearningCurves(
+        "Optimizers whose coordinates share information, on quadratics",
+        (
+            _Panel(
+                "Gaussian W, y",
+                _SHARING,
+                "quadratic",
+                num_runs=80,
+                references=_EXACT,
+            ),
+            _Panel(
+                "condition number 1,000",
+                _SHARING,
+                "quadratic",
+                {"sampling": "conditioned"},
+                num_runs=80,
+                references=_EXACT,
+            ),
+        ),
+        note="All were trained by the same recipe on both kinds of functions, "
+        "half of each. L-BFGS searches the minimum along each direction, which "
+        "takes a second gradient at each step, and is shown to measure others "
+        "by. Its curve leaves the picture where it reaches the minimum.",
     ),
     "mnist": _LearningCurves(
         "MLP of 20 sigmoid units on MNIST",
@@ -170,6 +203,14 @@ FIGURES: dict[str, base.Figure] = {
             for layers in (1, 2)
             for units in _UNITS
         ),
+    ),
+    "forerunner": forerunner.Forerunner(
+        "An LSTM that learns quadratic functions by reading examples",
+        "online-regression",
+        "online-regression",
+        note="The LSTM is given an input and the target of the example before, "
+        "and its weights do not change; the small networks learn from one "
+        "example at a time. Functions, starts and examples are the same.",
     ),
 }
 """All figures by name, in the paper's order."""

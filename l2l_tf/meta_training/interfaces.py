@@ -25,7 +25,7 @@ def check(rule: rules.UpdateRule, problem: problems.Problem) -> None:
     Raises:
         ValueError: If either does not keep to its interface; it is quoted.
     """
-    check_rule(rule, check_problem(problem))
+    check_rule(rule, check_problem(problem), problem.num_functions)
 
 
 def check_problem(problem: problems.Problem) -> list[tf.TensorSpec]:
@@ -85,12 +85,17 @@ def check_problem(problem: problems.Problem) -> list[tf.TensorSpec]:
     return params
 
 
-def check_rule(rule: rules.UpdateRule, params: Sequence[tf.TensorSpec]) -> None:
+def check_rule(
+    rule: rules.UpdateRule,
+    params: Sequence[tf.TensorSpec],
+    num_functions: int | None = None,
+) -> None:
     """Refuses a rule whose steps do not suit some parameters.
 
     Args:
         rule: The rule, which knows the parameters' names.
         params: Their shapes and types.
+        num_functions: Of how many independent functions they are.
 
     Raises:
         ValueError: If it does not keep to `l2l_tf.rules.base.UpdateRule`.
@@ -99,7 +104,7 @@ def check_rule(rule: rules.UpdateRule, params: Sequence[tf.TensorSpec]) -> None:
 
     def step():
         gradients = [tf.zeros(param.shape, param.dtype) for param in params]
-        state = rule.initial_state(gradients)
+        state = rule.initial_state_of_functions(gradients, num_functions)
         return state, rule(gradients, state)
 
     state, result = _trace(what, step)

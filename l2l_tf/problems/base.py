@@ -51,10 +51,15 @@ class Problem(abc.ABC):
         split: The data that it draws from, one of `SPLITS`.
         options: What tells it from other problems of its name, as plain
             values.
+        num_functions: How many independent functions a draw holds, counted by
+            the first axis of each parameter; None for a single function, whose
+            parameters have no such axis. Rules that share information between
+            coordinates share it within a function only.
     """
 
     name = "problem"
     options: Mapping[str, Any] = {}
+    num_functions: int | None = None
 
     def __init__(self, split: str = "train"):
         """Draws from one of the splits."""

@@ -55,6 +55,9 @@ class Ensemble(base.Problem):
             "weights": factors,  # what the released code calls them
         }
         self.factors = list(factors)
+        # Functions are summed one by one; other numbers make no loss.
+        numbers = {problem.num_functions for problem in problems}
+        self.num_functions = numbers.pop() if len(numbers) == 1 else None
 
     def with_split(self, split: str) -> Ensemble:
         """See base class."""

@@ -368,3 +368,14 @@ class _Bare(simple.Simple):
 def test_a_loss_that_is_no_outcome_is_refused():
     with pytest.raises(TypeError, match="_Bare must return an Outcome"):
         _run(hand_designed.SGD(0.25), _Bare(), 1)
+
+
+def test_a_wrong_number_of_functions_is_refused():
+    problem = quadratic.Quadratic(num_functions=2, num_dims=3)
+    rule = hand_designed.SGD(0.1)
+    run = unroll.start(rule, problem, randomness.run_seed(0, "train", 0))
+    problem.num_functions = 3
+    with pytest.raises(
+        ValueError, match=r"holds 3 functions .* received \[2\]"
+    ):
+        unroll.unroll(rule, problem, run, 1)
