@@ -181,14 +181,6 @@ def check_output(*names: str) -> None:
             raise UsageError(f"--{name}={value!r} cannot be written.")
 
 
-def check_folder(name: str) -> None:
-    """Refuses a flag's folder that is something else."""
-    value = flags.FLAGS[name].value
-    path = pathlib.Path(value or ".").expanduser()
-    if path.exists() and not path.is_dir():
-        raise UsageError(f"--{name}={value!r} is a file, not a folder.")
-
-
 def _parse_flags(argv: list[str]) -> list[str]:
     try:
         return flags.FLAGS(argv)

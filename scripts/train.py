@@ -103,10 +103,12 @@ def main(argv: list[str]) -> None:
     if FLAGS.recipe is not None:
         _train_recipe()
         return
+    from l2l_tf.core import files
     from l2l_tf.meta_training import config as experiment_config
     from l2l_tf.meta_training import experiment as experiment_lib
 
-    command_line.check_folder("log_dir")
+    if FLAGS.log_dir is not None:
+        command_line.checked(files.check_folder, "log_dir", FLAGS.log_dir)
     save_path = FLAGS.save_path or f"runs/{FLAGS.problem}"
     command_line.checked(
         experiment_config.check_folder, save_path, FLAGS.resume, FLAGS.overwrite
@@ -124,12 +126,11 @@ def main(argv: list[str]) -> None:
     experiment = command_line.checked(
         experiment_lib.Experiment, save_path, problem, config
     )
-    if FLAGS.overwrite:
-        experiment_config.remove_folder(save_path)
     exported = experiment_lib.run(
         experiment,
         log_dir=FLAGS.log_dir,
         test_runs=FLAGS.test_runs,
+        overwrite=FLAGS.overwrite,
     )
     print(f"Optimizer: {exported}")
     print(f"TensorBoard: tensorboard --logdir {FLAGS.log_dir or save_path}")

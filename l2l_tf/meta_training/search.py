@@ -181,6 +181,8 @@ def _run(
 
 def _check_folder(path: pathlib.Path) -> None:
     """Refuses a folder of something else, before anything is written there."""
+    if not os.path.isfile(path):
+        files.check_folder("save_path", path)
     if (path / _SEARCH).is_file() or not path.exists():
         return
     if not path.is_dir() or locking.holds_anything(path):
