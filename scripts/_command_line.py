@@ -46,6 +46,7 @@ def run(main: Callable[[list[str]], None]) -> None:
             OSError,
             tf.errors.OpError,
             compilation.CompilationError,
+            compilation.StepError,
             data.DataNotFoundError,
             meta_training.MetaTrainingError,
             metadata_lib.SavedOptimizerError,

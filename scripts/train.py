@@ -145,6 +145,7 @@ def describe(saved):
     from l2l_tf.meta_training import config as experiment_config
     from l2l_tf.meta_training import preparation
     from l2l_tf.meta_training import settings as settings_lib
+    from l2l_tf.problems import description
 
     name, problem_options = FLAGS.problem, FLAGS.problem_options
     initial_optimizer = FLAGS.initial_optimizer
@@ -170,7 +171,7 @@ def describe(saved):
     elif saved is not None:
         rule = saved.rule
     elif initial_optimizer is None:
-        rule = problem.default_rule()
+        rule = command_line.checked(description.default_rule, problem)
     config = experiment_config.Config(
         problem.config(),
         command_line.checked_options(

@@ -25,6 +25,7 @@ from l2l_tf.meta_training import replacement
 from l2l_tf.meta_training import reporting
 from l2l_tf.meta_training import settings as settings_lib
 from l2l_tf.problems import base as problems
+from l2l_tf.problems import description
 from l2l_tf.saving import metadata as metadata_lib
 from l2l_tf.saving import saved_optimizer
 
@@ -173,6 +174,7 @@ def meta_train(
     if saved is not None and rule is None:
         rule = saved.rule
     made = settings_lib.make(settings)
+    description.check(problem)
     config = config_lib.Config(
         problem.config(),
         preparation.complete_rule(rule, problem, initial_optimizer, made.seed),
