@@ -103,12 +103,12 @@ def main(argv: list[str]) -> None:
     if FLAGS.recipe is not None:
         _train_recipe()
         return
-    from l2l_tf.core import files
+    from l2l_tf.core import folders
     from l2l_tf.meta_training import config as experiment_config
     from l2l_tf.meta_training import experiment as experiment_lib
 
     if FLAGS.log_dir is not None:
-        command_line.checked(files.check_folder, "log_dir", FLAGS.log_dir)
+        command_line.checked(folders.check_place, "log_dir", FLAGS.log_dir)
     save_path = FLAGS.save_path or f"runs/{FLAGS.problem}"
     command_line.checked(
         experiment_config.check_folder, save_path, FLAGS.resume, FLAGS.overwrite

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from l2l_tf.core import files
+from l2l_tf.core import folders
 from l2l_tf.core import registry
 from l2l_tf.meta_training import locking
 from l2l_tf.meta_training import replacement
@@ -123,7 +124,7 @@ def check_folder(
     if resume and overwrite:
         raise ValueError("resume=True and overwrite=True exclude each other.")
     if not os.path.isfile(path):
-        files.check_folder("save_path", save_path)
+        folders.check_place("save_path", save_path)
     replacement.mend(path)
     if not path.exists():
         return

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from l2l_tf.core import checks
-from l2l_tf.core import files
+from l2l_tf.core import folders
 from l2l_tf.meta_training import checkpoints
 from l2l_tf.meta_training import config as config_lib
 from l2l_tf.meta_training import locking
@@ -212,7 +212,7 @@ def run(
         ValueError: If `log_dir` cannot be made.
     """
     if log_dir is not None:
-        files.check_folder("log_dir", log_dir)
+        folders.check_place("log_dir", log_dir)
     progress = experiment.trainer.progress
     with (
         replacement.replacing(experiment.path, overwrite),
