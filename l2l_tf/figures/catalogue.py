@@ -15,6 +15,7 @@ _MNIST = {"LSTM": "mnist", "LSTM, robust": "mnist-robust"}
 
 _SHARING = {
     "LSTM": "quadratic-lstm",
+    "LSTM, relative": "quadratic-relative",
     "LSTM + GAC": "quadratic-gac",
     "NTM-BFGS": "quadratic-ntm-bfgs",
     "NTM-L-BFGS": "quadratic-ntm-l-bfgs",
