@@ -100,7 +100,8 @@ def check_replay(rule: Any) -> None:
                 [g[step] for g in gradients], last
             )
             records.append(record)
-            terms += [u * c[step] for u, c in zip(updates, cotangents)]
+            pairs = zip(updates, cotangents, strict=True)
+            terms += [update * c[step] for update, c in pairs]
         replayed = rule.replay(
             gradients,
             tf.nest.map_structure(lambda *steps: tf.stack(steps), *records),
