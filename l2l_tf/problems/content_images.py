@@ -1,0 +1,158 @@
+"""Sets of images to be painted in another style, split for good.
+
+A split is told by the file's name or by the place in the photo, so that adding
+images moves none from one split to another.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import pathlib
+
+import numpy as np
+
+from l2l_tf.core import registry
+from l2l_tf.problems import base
+from l2l_tf.problems import images
+
+Splits = dict[str, np.ndarray]
+"""Pixels by split, uint8 of shape [images, size, size, 3]."""
+
+IMAGE_DIR = "L2L_IMAGE_DIR"
+"""The variable of the environment that names a folder of images."""
+
+# Of a hundred names, those with the least hashes are for training, and so on.
+_SHARES = {"train": 80, "validation": 10, "test": 10}
+
+# Columns of the photos, which have 640.
+_COLUMNS = {"train": (0, 384), "validation": (384, 512), "test": (512, 640)}
+_CROPS = (96, 128)
+
+CONTENTS: registry.Registry = registry.Registry(
+    "set of content images", "l2l_tf.problems"
+)
+"""Functions of the size and the folder, which may be None."""
+
+
+@CONTENTS.register("photos")
+def photos(size: int, image_dir: str | None = None) -> Splits:
+    """Returns parts of the two photos that come with scikit-learn.
+
+    Args:
+        size: The side of the images, in pixels.
+        image_dir: Must be None.
+
+    Returns:
+        Squares of 96 and 128 pixels, resized: from the left of the photos for
+        training, from the middle for validation, from the right for testing.
+    """
+    if image_dir is not None:
+        raise ValueError(
+            "contents='photos' needs no folder; image_dir goes with "
+            f"contents='folder'; received {image_dir!r}."
+        )
+    return _photos(size)
+
+
+@CONTENTS.register("folder")
+def folder(size: int, image_dir: str | None = None) -> Splits:
+    """Returns the images in a folder, cut to squares.
+
+    Args:
+        size: The side of the images, in pixels.
+        image_dir: The folder; by default the environment's `L2L_IMAGE_DIR`.
+            Files in folders inside of it are not read.
+
+    Returns:
+        Images, some four fifths of them for training, a tenth for validation
+        and a tenth for testing, told by the hash of the file's name.
+    """
+    path = image_dir or os.environ.get(IMAGE_DIR)
+    if path is None:
+        raise ValueError(
+            "contents='folder' needs a folder of images: set image_dir, or "
+            f"the environment variable {IMAGE_DIR}; contents='photos' needs "
+            "none."
+        )
+    return _folder(size, str(pathlib.Path(path).expanduser()))
+
+
+def split_of(name: str) -> str:
+    """Returns the split of a file by its name, without its folder."""
+    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
+    rank = int.from_bytes(digest[:8], "big") % 100
+    for split, share in _SHARES.items():
+        if rank < share:
+            return split
+        rank -= share
+    raise AssertionError("The shares must add up to 100.")
+
+
+@functools.cache
+def _photos(size: int) -> Splits:
+    from sklearn import datasets
+
+    photos = [
+        datasets.load_sample_image(name) for name in ("china.jpg", "flower.jpg")
+    ]
+    return {
+        split: np.stack(
+            [
+                images.square(crop, size)
+                for photo in photos
+                for side in _CROPS
+                for crop in _crops(photo[:, left:right], side)
+            ]
+        )
+        for split, (left, right) in _COLUMNS.items()
+    }
+
+
+def _crops(photo: np.ndarray, side: int) -> list[np.ndarray]:
+    """Returns squares of a photo, a quarter of their side apart."""
+    height, width, _ = photo.shape
+    return [
+        photo[top : top + side, left : left + side]
+        for top in range(0, height - side + 1, side // 4)
+        for left in range(0, width - side + 1, side // 4)
+    ]
+
+
+@functools.cache
+def _folder(size: int, path: str) -> Splits:
+    try:
+        files = sorted(
+            file
+            for file in pathlib.Path(path).iterdir()
+            if file.suffix.lower() in images.SUFFIXES
+        )
+    except OSError as error:
+        raise ValueError(
+            f"The folder of images {path!r} cannot be read: {error.strerror}."
+        ) from error
+    if not files:
+        raise ValueError(
+            f"The folder {path!r} holds no images; accepted: files whose "
+            f"names end in {', '.join(images.SUFFIXES)}."
+        )
+    found: dict[str, list[np.ndarray]] = {split: [] for split in base.SPLITS}
+    broken = []
+    for file in files:
+        try:
+            pixels = images.square(images.read(file), size)
+            found[split_of(file.name)].append(pixels)
+        except ValueError as error:
+            broken.append(str(error))
+    if broken:
+        raise ValueError(
+            f"{len(broken)} of {len(files)} images in {path!r} cannot be read; "
+            f"remove them. The first: {broken[0]}"
+        )
+    return {
+        split: np.stack(parts)
+        if parts
+        else np.zeros([0, size, size, 3], np.uint8)
+        for split, parts in found.items()
+    }

@@ -1,0 +1,315 @@
+"""Painting an image in the style of another: its pixels are the parameters."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from l2l_tf.core import checks
+from l2l_tf.problems import arrays
+from l2l_tf.problems import base
+from l2l_tf.problems import content_images
+from l2l_tf.problems import feature_networks
+from l2l_tf.problems import images
+from l2l_tf.problems import registry
+from l2l_tf.problems import style_losses
+
+CONTENT_WEIGHT = 1.0
+STYLE_WEIGHT = 1.0
+SMOOTHNESS_WEIGHT = 1.0
+
+_GREY_STD = 0.01
+
+_STYLES = pathlib.Path(__file__).parent / "styles"
+
+
+def _grey(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    noise = tf.random.stateless_normal(tf.shape(image), seed)
+    return 0.5 + _GREY_STD * noise
+
+
+def _noise(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    return tf.random.stateless_uniform(tf.shape(image), seed)
+
+
+def _content(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    del seed
+    return image
+
+
+STARTS = {"grey": _grey, "noise": _noise, "content": _content}
+"""What theta_0 is: a medium grey with Gaussian noise of standard deviation
+0.01, as small as all of the paper's starts; white noise, uniform in [0, 1); or
+the content image."""
+
+
+class StyleTransfer(base.Problem):
+    """f(theta) = a content(c, theta) + b style(s, theta) + g smoothness(theta).
+
+    theta is an image of shape [height, width, 3], 0 for black and 1 for white.
+    Nothing keeps it in that range while it is optimized; what lies outside is
+    clipped where it is shown, see `l2l_tf.problems.images.to_pixels`.
+
+    A task is a content image c, drawn from the split, and its features.
+    Content and smoothness are sums over the image. The style, which is a mean
+    over places, is multiplied by the number of pixels: neither the balance nor
+    the gradient at a pixel depends on the image's size.
+
+    Source: Andrychowicz et al. 2016, section 3.4; Gatys et al. 2015.
+    """
+
+    name = "style_transfer"
+    parameter_names = ["image"]
+
+    def __init__(
+        self,
+        contents: Mapping[str, np.ndarray],
+        style: np.ndarray,
+        split: str = "train",
+        features: str = "small",
+        content_weight: float = CONTENT_WEIGHT,
+        style_weight: float = STYLE_WEIGHT,
+        smoothness_weight: float = SMOOTHNESS_WEIGHT,
+        content_layer: str | None = None,
+        style_layers: Sequence[str] | None = None,
+        start: str = "grey",
+    ):
+        """Creates the problem and computes the style's features.
+
+        Args:
+            contents: Content images by split, uint8 of shape
+                [images, height, width, 3].
+            style: The painting, uint8 of shape [height, width, 3].
+            split: The split that content images are drawn from.
+            features: One of
+                `l2l_tf.problems.feature_networks.FEATURE_NETWORKS`.
+            content_weight: The factor a.
+            style_weight: The factor b, per pixel.
+            smoothness_weight: The factor g.
+            content_layer: The layer that tells the content; the network's own
+                by default.
+            style_layers: The layers that tell the style; the network's own by
+                default.
+            start: One of `STARTS`.
+
+        Raises:
+            ValueError: If a value is refused, or the split has no image.
+        """
+        self._contents = arrays.Examples(
+            {split: contents[split] for split in base.SPLITS}, _to_numbers
+        )
+        super().__init__(self._check_images(split))
+        if start not in STARTS:
+            raise ValueError(
+                f"Unknown start {start!r}; accepted: {list(STARTS)}."
+            )
+        self._start = STARTS[start]
+        self._network = feature_networks.load(features)
+        self._content_layer = content_layer or self._network.content_layer
+        self._style_layers = _names(style_layers, self._network.style_layers)
+        self.options = {
+            "features": features,
+            "content_weight": _weight("content_weight", content_weight),
+            "style_weight": _weight("style_weight", style_weight),
+            "smoothness_weight": _weight(
+                "smoothness_weight", smoothness_weight
+            ),
+            "content_layer": self._content_layer,
+            "style_layers": self._style_layers,
+            "start": start,
+        }
+        self._check_sizes(contents["train"].shape[1:3], style.shape[:2])
+        height, width = contents["train"].shape[1:3]
+        self._weights = (
+            content_weight,
+            style_weight * height * width,
+            smoothness_weight,
+        )
+        self._style = style_losses.gram_matrices(
+            self._network(_to_numbers(style[np.newaxis]), self._style_layers)
+        )
+
+    def with_split(self, split: str) -> StyleTransfer:
+        """See base class; refuses a split without images."""
+        other = super().with_split(split)
+        self._check_images(split)
+        return other
+
+    def sample_task(self, seed):
+        """Draws a content image, [height, width, 3], and its features."""
+        image = self._contents.sample(self.split, 1, seed)
+        features = self._network(image, [self._content_layer])
+        return image[0], features[self._content_layer]
+
+    def initial_params(self, task, seed):
+        """See base class."""
+        return [self._start(task[0], seed)]
+
+    def loss(self, params, model_state, task, batch, seed):
+        """See base class."""
+        del batch, seed
+        [image] = params
+        features = self._network(
+            image[tf.newaxis], [self._content_layer, *self._style_layers]
+        )
+        terms = (
+            style_losses.content_loss(features[self._content_layer], task[1]),
+            style_losses.style_loss(features, self._style),
+            style_losses.total_variation(image),
+        )
+        loss = tf.add_n(
+            [w * term for w, term in zip(self._weights, terms, strict=True)]
+        )
+        return base.Outcome(loss, model_state)
+
+    def default_rule(self) -> dict[str, Any]:
+        """See base class; gradients are logarithmic, their scale is lost."""
+        return {"rule": "coordinatewise", "preprocessing": "log_and_sign"}
+
+    def _check_images(self, split: str) -> str:
+        if len(self._contents.splits[base.check_split(split)]) == 0:
+            raise ValueError(
+                f"There is no content image for the split {split!r}; add "
+                "images to the folder: a tenth of them are for validation and "
+                "as many for testing, told by their names."
+            )
+        return split
+
+    def _check_sizes(self, *sizes: tuple[int, int]) -> None:
+        names = [self._content_layer, *self._style_layers]
+        least = 2 ** max(self._network.depth(name) for name in names)
+        for height, width in sizes:
+            if min(height, width) < least:
+                raise ValueError(
+                    f"The layers {names} need images of {least} x {least} "
+                    f"pixels or more; received {width} x {height}."
+                )
+
+
+@registry.PROBLEMS.register("style_transfer")
+def style_transfer(
+    split: str = "train",
+    /,
+    style: str = "starry_night",
+    contents: str = "photos",
+    size: int = 64,
+    image_dir: str | None = None,
+    features: str = "small",
+    content_weight: float = CONTENT_WEIGHT,
+    style_weight: float = STYLE_WEIGHT,
+    smoothness_weight: float = SMOOTHNESS_WEIGHT,
+    content_layer: str | None = None,
+    style_layers: Sequence[str] | None = None,
+    start: str = "grey",
+) -> StyleTransfer:
+    """Builds the problem of one painting and a set of content images.
+
+    Args:
+        split: The split that content images are drawn from.
+        style: One of `styles()`, or the path of a painting.
+        contents: One of `l2l_tf.problems.content_images.CONTENTS`.
+        size: The side of all images, which are cut to squares, in pixels.
+        image_dir: The folder of `contents="folder"`; it is no option of the
+            problem's configuration, but where its data lie.
+        features: See `StyleTransfer`, here and below.
+        content_weight: The factor a.
+        style_weight: The factor b.
+        smoothness_weight: The factor g.
+        content_layer: The layer that tells the content.
+        style_layers: The layers that tell the style.
+        start: The start.
+
+    Returns:
+        The problem.
+
+    Raises:
+        ValueError: If a value is refused, or an image cannot be read.
+    """
+    size = checks.integer("size", size)
+    problem = StyleTransfer(
+        content_images.CONTENTS.get(contents)(size, image_dir),
+        images.square(read_style(style), size),
+        split,
+        features,
+        content_weight,
+        style_weight,
+        smoothness_weight,
+        content_layer,
+        style_layers,
+        start,
+    )
+    problem.options = {
+        "style": str(style),
+        "contents": contents,
+        "size": size,
+        **problem.options,
+    }
+    return problem
+
+
+def from_images(folder: str | os.PathLike, **options: Any) -> StyleTransfer:
+    """Makes an optimizee of a folder of photos, to meta-train a painter.
+
+        from_images("photos", style="painting.jpg", size=64)
+
+    Args:
+        folder: The folder. Its images are split by their names, see
+            `l2l_tf.problems.content_images.folder`.
+        **options: See `style_transfer`; all but `contents` and `image_dir`.
+
+    Returns:
+        The problem, on the training split.
+
+    Raises:
+        ValueError: If a value is refused, or an image cannot be read.
+    """
+    return registry.make_problem(
+        "style_transfer",
+        contents="folder",
+        image_dir=os.fspath(folder),
+        **options,
+    )
+
+
+def styles() -> list[str]:
+    """Returns the names of the paintings that come with the library."""
+    return sorted(file.stem for file in _STYLES.glob("*.jpg"))
+
+
+def read_style(name_or_path: str | os.PathLike) -> np.ndarray:
+    """Reads a painting, see `l2l_tf.problems.images.read`.
+
+    Args:
+        name_or_path: One of `styles()`, or the path of an image.
+    """
+    if name_or_path in styles():
+        return images.read(_STYLES / f"{name_or_path}.jpg")
+    if not pathlib.Path(name_or_path).expanduser().exists():
+        raise ValueError(
+            f"There is no painting {str(name_or_path)!r}; accepted: "
+            f"{', '.join(styles())}, or the path of an image."
+        )
+    return images.read(name_or_path)
+
+
+def _to_numbers(pixels: tf.Tensor) -> tf.Tensor:
+    return tf.cast(pixels, tf.float32) / 255.0
+
+
+def _weight(name: str, value: Any) -> float:
+    return checks.number(name, value, 0.0)
+
+
+def _names(value: Any, default: list[str]) -> list[str]:
+    if value is None:
+        return default
+    if not isinstance(value, (list, tuple)) or not value:
+        raise ValueError(
+            f"style_layers must be a list of layers; received {value!r}."
+        )
+    return list(value)
