@@ -10,6 +10,9 @@ import tensorflow as tf
 
 from l2l_tf.core import registry
 
+_COPIES = 5
+"""Of each feature: before the bias and the ReLU, behind them, and gradients."""
+
 
 class Layer(NamedTuple):
     """A convolution, which a ReLU follows.
@@ -87,6 +90,23 @@ class FeatureNetwork:
                 if layer.name in names:
                     found[layer.name] = hidden
         return found
+
+    def memory(self, height: int, width: int) -> int:
+        """Estimates what all features of an image and their gradient take.
+
+        Args:
+            height: The image's height.
+            width: The image's width.
+
+        Returns:
+            Bytes.
+        """
+        numbers = sum(
+            (height * width >> 2 * depth) * layer.bias.shape[0]
+            for depth, block in enumerate(self._blocks)
+            for layer in block
+        )
+        return 4 * _COPIES * numbers
 
     def depth(self, name: str) -> int:
         """Returns how often the images are halved before a layer."""

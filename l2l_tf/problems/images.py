@@ -6,6 +6,7 @@ import io
 import os
 import pathlib
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 import PIL
@@ -79,6 +80,25 @@ def resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
     """Returns an image of another size; see `square`."""
     image = Image.fromarray(pixels)
     return np.array(image.resize((width, height), Image.Resampling.LANCZOS))
+
+
+def fit(pixels: np.ndarray, size: int) -> np.ndarray:
+    """Returns an image whose longer side has a number of pixels.
+
+    Args:
+        pixels: uint8 of shape [height, width, 3].
+        size: The longer side.
+
+    Returns:
+        uint8 of shape [height, width, 3].
+    """
+    return resize(pixels, *fitted(pixels.shape[:2], size))
+
+
+def fitted(shape: Sequence[int], size: int) -> tuple[int, int]:
+    """Returns the height and width of an image whose longer side is `size`."""
+    height, width = (max(1, round(s * size / max(shape))) for s in shape)
+    return height, width
 
 
 def to_pixels(values: np.ndarray) -> np.ndarray:

@@ -276,6 +276,20 @@ def from_images(folder: str | os.PathLike, **options: Any) -> StyleTransfer:
     )
 
 
+def from_pair(
+    content: np.ndarray, style: np.ndarray, **options: Any
+) -> StyleTransfer:
+    """Returns the problem of a single content image, the same in all splits.
+
+    Args:
+        content: uint8 of shape [height, width, 3].
+        style: The painting, of any size.
+        **options: See `StyleTransfer`.
+    """
+    contents = {split: content[np.newaxis] for split in base.SPLITS}
+    return StyleTransfer(contents, style, **options)
+
+
 def styles() -> list[str]:
     """Returns the names of the paintings that come with the library."""
     return sorted(file.stem for file in _STYLES.glob("*.jpg"))

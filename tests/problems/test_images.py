@@ -150,3 +150,16 @@ def test_numbers_outside_of_the_range_are_clipped():
     np.testing.assert_array_equal(
         images.to_pixels(values), [0, 0, 128, 255, 255]
     )
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "expected"),
+    [
+        ((20, 50), 100, (40, 100)),
+        ((50, 20), 25, (25, 10)),
+        ((9, 9), 64, (64, 64)),
+        ((1, 1000), 10, (1, 10)),
+    ],
+)
+def test_the_longer_side_gets_the_size(shape, size, expected):
+    assert images.fit(_pixels(*shape), size).shape == (*expected, 3)
