@@ -6,6 +6,8 @@ from l2l_tf.figures import architecture_grid
 from l2l_tf.figures import base
 from l2l_tf.figures import comparisons
 from l2l_tf.figures import learning_curves
+from l2l_tf.figures import pictures
+from l2l_tf.figures import reference_curves
 
 _Panel = comparisons.Panel
 _LearningCurves = learning_curves.LearningCurves
@@ -14,6 +16,25 @@ _MNIST = {"LSTM": "mnist", "LSTM, robust": "mnist-robust"}
 
 _UNITS = (5, 10, 15, 20, 30, 40, 50)
 _QUICK_UNITS = (5, 20, 50)
+
+_NEURAL_ART = (
+    _Panel(
+        "64x64, the style of training",
+        {"LSTM": "neural-art"},
+        "style_transfer",
+        {"style": "starry_night", "size": 64},
+        num_steps=128,
+        num_runs=20,
+    ),
+    _Panel(
+        "128x128, another style",
+        {"LSTM": "neural-art"},
+        "style_transfer",
+        {"style": "great_wave", "size": 128},
+        num_steps=128,
+        num_runs=10,
+    ),
+)
 
 FIGURES: dict[str, base.Figure] = {
     "quadratic": _LearningCurves(
@@ -170,6 +191,15 @@ FIGURES: dict[str, base.Figure] = {
             for layers in (1, 2)
             for units in _UNITS
         ),
+    ),
+    "neural-art": reference_curves.ReferenceCurves(
+        "Style transfer: the pixels of an image are the parameters",
+        _NEURAL_ART,
+        note="Contents are parts of scikit-learn's photos that no training "
+        "has seen. L-BFGS is drawn over evaluations of the loss.",
+    ),
+    "neural-art-images": pictures.Pictures(
+        "What they paint in 128 steps", _NEURAL_ART
     ),
 }
 """All figures by name, in the paper's order."""
