@@ -70,6 +70,7 @@ def main(argv: list[str]) -> None:
     import tqdm
 
     from l2l_tf.problems import images
+    from l2l_tf.problems import style_transfer
 
     for name in ("content", "output"):
         if not FLAGS[name].value:
@@ -77,8 +78,10 @@ def main(argv: list[str]) -> None:
     command_line.check_at_least(1, "size", "steps")
     command_line.check_output("output")
     command_line.checked(images.check_suffix, FLAGS.output)
+    content = command_line.checked(images.read, FLAGS.content)
+    style = command_line.checked(style_transfer.read_style, FLAGS.style)
     rule = _rule()
-    problem, content, style = _problem(rule)
+    problem, content, style = _problem(content, style, rule)
     with tqdm.tqdm(total=FLAGS.steps, unit="step") as bar:
         recording = _record(problem, rule, bar.update)
     losses = recording.losses[0]
@@ -122,14 +125,12 @@ def _rule():
         ) from error
 
 
-def _problem(rule):
+def _problem(content, style, rule):
     """Returns the problem, and the photo and the painting as it has them."""
     from l2l_tf.problems import feature_networks
     from l2l_tf.problems import images
     from l2l_tf.problems import style_transfer
 
-    content = command_line.checked(images.read, FLAGS.content)
-    style = command_line.checked(style_transfer.read_style, FLAGS.style)
     network = command_line.checked(feature_networks.load, FLAGS.features)
     height, width = images.fitted(content.shape[:2], FLAGS.size)
     _check_memory(height, width, network.memory(height, width), rule)
