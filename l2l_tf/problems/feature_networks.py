@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from l2l_tf.core import registry
 
-_COPIES = 5
+_COPIES = 4
 """Of each feature: before the bias and the ReLU, behind them, and gradients."""
 
 
