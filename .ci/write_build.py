@@ -40,6 +40,7 @@ DISTRIBUTIONS = {
 DATA = {
     "//l2l_tf/saving:metadata": starlark.Label("", "saved_optimizers"),
     "//:tests/goldens/": starlark.Label("", "repository"),
+    "//:tests/in_process": starlark.Label("", "repository"),
     "//:tests/keras_optimizers/test_distribution": starlark.Label(
         "", "tests/keras_optimizers/_distributed_fit"
     ),

@@ -68,7 +68,7 @@ def print_table(
 
 def machine() -> dict[str, Any]:
     """Returns what the figures depend on, and this process's peak memory."""
-    from l2l_tf.meta_training import experiment
+    from l2l_tf.meta_training import provenance
 
     names = [
         line.split(":")[1].strip()
@@ -78,7 +78,7 @@ def machine() -> dict[str, Any]:
     return {
         "cores": os.cpu_count(),
         "processor": names[0] if names else platform.machine(),
-        "versions": experiment.versions(),
+        "versions": provenance.versions(),
         "xla_flags": os.environ["XLA_FLAGS"],
         "peak_memory_gib": round(peak_memory_gib(), 3),
     }

@@ -72,30 +72,9 @@ def _mlp():
 
 
 def _convnet():
-    """CIFAR-10's in Andrychowicz et al. 2016, section 3.3: 22,762 numbers."""
-    import sonnet as snt
-    import tensorflow as tf
+    from l2l_tf.problems import convnet
 
-    class ConvNet(snt.Module):
-        def __init__(self):
-            super().__init__()
-            self.convolutions = [snt.Conv2D(16, 5) for _ in range(3)]
-            self.dense = snt.Linear(32)
-            self.norms = [snt.BatchNorm(True, True) for _ in range(4)]
-            self.logits = snt.Linear(10)
-
-        def __call__(self, images, is_training):
-            hidden = images
-            for layer, norm in zip(
-                self.convolutions, self.norms[:3], strict=True
-            ):
-                hidden = tf.nn.relu(norm(layer(hidden), is_training))
-                hidden = tf.nn.max_pool2d(hidden, 2, 2, "SAME")
-            hidden = self.dense(snt.Flatten()(hidden))
-            hidden = tf.nn.relu(self.norms[3](hidden, is_training))
-            return self.logits(hidden)
-
-    return _problem([32, 32, 3], ConvNet)
+    return _problem([32, 32, 3], convnet.convnet(10))
 
 
 def _problem(image_shape, make_module):

@@ -73,13 +73,13 @@ def _measure_one(estimator: str, units: int) -> dict:
 
     problem = problems.make_problem("mnist", hidden_layers=[units])
     rule = rules.make_rule(problem.default_rule())
-    weights = meta_loss.step_weights("constant", 20)
+    step_weights = meta_loss.step_weights("constant", 20)
     chosen = settings.Settings(meta_gradient=estimator)
     estimate = registry.ESTIMATORS.build(
         estimator,
         rule,
         problem,
-        weights,
+        step_weights,
         **chosen.resolved().estimator_options,
     )
     step = tf.function(lambda run: estimate(run, ()))

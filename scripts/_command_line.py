@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import os
 import pathlib
-import re
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -18,15 +16,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # XLA uses half of a processor's 512-bit vectors unless told otherwise.
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_prefer_vector_width=512")
 
+import _flags  # noqa: E402
 from absl import app  # noqa: E402
 from absl import flags  # noqa: E402
 from absl import logging as absl_logging  # noqa: E402
 
-# Flags that are defined here are those of the script that asks for them.
-flags.disclaim_key_flags()
-
 _LARGEST = 2**31 - 1
-_OLDER_NAMES: set[str] = set()
 
 
 class UsageError(Exception):
@@ -60,11 +55,17 @@ def run(main: Callable[[list[str]], None]) -> None:
                     f"Unexpected argument {argv[1]!r}; options are given as "
                     "--name=value, see --help."
                 )
+            _import_modules()
             main(argv)
         except UsageError as error:
             _fail(str(error))
         except expected as error:
-            _fail(as_flags(str(error)))
+            _fail(_flags.as_flags(str(error)))
+        except RuntimeError as error:
+            # What a path like ~nobody/x gives, wherever it is expanded.
+            if "home directory" not in str(error):
+                raise
+            _fail("A path begins with ~ and the name of no user.")
         except KeyboardInterrupt:
             _fail("Interrupted; --resume continues a training.", code=130)
 
@@ -78,7 +79,7 @@ def checked(build: Callable, /, *args, **kwargs):
     try:
         return build(*args, **kwargs)
     except ValueError as error:
-        raise UsageError(as_flags(str(error))) from error
+        raise UsageError(_flags.as_flags(str(error))) from error
 
 
 def checked_options(build: Callable, /, *args, **kwargs):
@@ -87,80 +88,6 @@ def checked_options(build: Callable, /, *args, **kwargs):
         return build(*args, **kwargs)
     except ValueError as error:
         raise UsageError(str(error)) from error
-
-
-def as_flags(text: str) -> str:
-    """Says flags where the library says arguments.
-
-    `resume=True` becomes `--resume`, and `learning_rate` `--learning_rate`.
-    Plain words, such as seed, are meant only before an equals sign, and what
-    is quoted is a value.
-    """
-    return re.sub(
-        r"(?<![\w'\"./\[{-])(?P<name>\w+)(?P<value>=(True\b|False\b)?)?",
-        _as_flag,
-        text,
-    )
-
-
-def own_flags() -> list[str]:
-    """Returns the names of the script's flags, without those of old."""
-    defined_by = flags.FLAGS.find_module_defining_flag
-    return [
-        name
-        for name in flags.FLAGS
-        if name not in _OLDER_NAMES and not defined_by(name).startswith("absl.")
-    ]
-
-
-def _as_flag(match: re.Match) -> str:
-    name, value = match["name"], match["value"]
-    if name not in own_flags() or not ("_" in name or value):
-        return match[0]
-    if value == "=False":
-        return f"--no{name}"
-    return f"--{name}{'=' if value == '=' else ''}"
-
-
-class _IntegerParser(flags.IntegerParser):
-    """Takes 100.0 for 100, as the settings do."""
-
-    def convert(self, argument: Any) -> int:
-        """See base class."""
-        try:
-            return super().convert(argument)
-        except ValueError:
-            if float(argument).is_integer():
-                return int(float(argument))
-            raise
-
-
-_PARSERS = {
-    "bool": flags.BooleanParser,
-    "float": flags.FloatParser,
-    "int": _IntegerParser,
-    "str": flags.ArgumentParser,
-}
-
-
-def define_settings() -> None:
-    """Makes a flag of every setting of meta-training."""
-    from l2l_tf.meta_training import settings
-
-    for field in dataclasses.fields(settings.Settings):
-        # A type such as `int | None`.
-        kind = field.type.split(" | ")[0]
-        flags.DEFINE(
-            _PARSERS[kind](),
-            field.name,
-            field.default,
-            field.metadata["help"],
-            serializer=flags.ArgumentSerializer(),
-            boolean=kind == "bool",
-        )
-        if field.metadata["alias"]:
-            flags.DEFINE_alias(field.metadata["alias"], field.name)
-            _OLDER_NAMES.add(field.metadata["alias"])
 
 
 def check_at_least(minimum: int, *names: str) -> None:
@@ -232,6 +159,16 @@ def import_from_here() -> None:
     """Finds modules in the working directory, as `python` does."""
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
+
+
+def _import_modules() -> None:
+    names = flags.FLAGS.imports if "imports" in flags.FLAGS else []
+    if names:
+        from l2l_tf.core import imports
+
+        import_from_here()
+        for name in names:
+            checked(imports.of_user, name, f"imports={name!r}")
 
 
 def check_output(*names: str) -> None:

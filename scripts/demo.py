@@ -8,12 +8,13 @@ from __future__ import annotations
 import pathlib
 
 import _command_line as command_line
+import _flags as command_flags
 from absl import flags
 
 FLAGS = flags.FLAGS
 
 flags.DEFINE_string("output", "demo_output", "Folder to write to.")
-flags.DEFINE_integer("num_epochs", 500, "Epochs of meta-training.")
+command_flags.define_integer("num_epochs", 500, "Runs of meta-training.")
 
 _KERAS_EPOCHS = 10
 _ADAM_RATES = (0.001, 0.01, 0.1)

@@ -11,6 +11,7 @@ import math
 import time
 
 import _command_line as command_line
+import _flags as command_flags
 from absl import flags
 
 FLAGS = flags.FLAGS
@@ -28,8 +29,8 @@ flags.DEFINE_string(
 flags.DEFINE_string(
     "optimizer",
     "L2L",
-    "L2L for a learned one (see --path), or sgd, momentum, nag, rmsprop, adam, "
-    "adagrad, rprop.",
+    "L2L for a learned one (see --path), or a hand-designed one such as adam "
+    "(an unknown name prints the list).",
 )
 flags.DEFINE_string(
     "path",
@@ -49,17 +50,24 @@ flags.DEFINE_string(
     "Hand-designed optimizers to compare with, separated by commas, each with "
     "its searched learning rate; or all.",
 )
-flags.DEFINE_integer("num_epochs", 100, "Number of runs.")
-flags.DEFINE_integer("num_steps", 100, "Updates per run.")
-flags.DEFINE_integer(
-    "search_epochs", 10, "Validation runs per learning rate of a search."
+command_flags.define_integer("num_epochs", 100, "Number of runs.")
+command_flags.define_integer("num_steps", 100, "Updates per run.")
+command_flags.define_integer(
+    "search_runs", 10, "Validation runs per learning rate of a search."
 )
-flags.DEFINE_alias("search_runs", "search_epochs")
+flags.DEFINE_alias("search_epochs", "search_runs")
+flags.DEFINE_string(
+    "rate_search",
+    "grid",
+    "How learning rates are searched: grid, all steps at every rate, or "
+    "halving, few steps at all rates and all steps at the best few.",
+)
 flags.DEFINE_string(
     "split", "test", "Data to draw runs from: train, validation or test."
 )
-flags.DEFINE_integer("seed", 0, "Seed of the runs.")
+command_flags.define_integer("seed", 0, "Seed of the runs.")
 flags.DEFINE_string("data_dir", None, "Folder of prepared TFDS data sets.")
+command_flags.define_imports()
 flags.DEFINE_bool(
     "jit_compile",
     True,
@@ -76,14 +84,15 @@ def main(argv: list[str]) -> None:
     from l2l_tf.core import files
     from l2l_tf.evaluation import comparison
     from l2l_tf.evaluation import plotting
-    from l2l_tf.meta_training import experiment
+    from l2l_tf.evaluation import rate_search
+    from l2l_tf.meta_training import preparation
     from l2l_tf.problems import base
     from l2l_tf.rules import hand_designed
     from l2l_tf.saving import metadata as metadata_lib
     from l2l_tf.saving import saved_optimizer
 
     command_line.checked(base.check_split, FLAGS.split)
-    command_line.check_at_least(1, "num_epochs", "num_steps", "search_epochs")
+    command_line.check_at_least(1, "num_epochs", "num_steps", "search_runs")
     command_line.check_output("json_path", "plot_path")
     problem = command_line.build_problem(
         FLAGS.problem, FLAGS.problem_options, FLAGS.data_dir
@@ -106,7 +115,7 @@ def main(argv: list[str]) -> None:
         rule = command_line.checked(
             saved_optimizer.load, FLAGS.path, problem.parameter_names
         )
-        command_line.checked(experiment.check_fit, rule, problem)
+        command_line.checked(preparation.check_fit, rule, problem)
         learned[comparison.LEARNED] = rule
     elif FLAGS.path is not None:
         raise command_line.UsageError(
@@ -126,6 +135,7 @@ def main(argv: list[str]) -> None:
             f"Unknown --optimizer={FLAGS.optimizer!r}; accepted: L2L, "
             f"{', '.join(known)}."
         )
+    command_line.checked(rate_search.SEARCHES.get, FLAGS.rate_search)
     began = time.perf_counter()
     results = comparison.compare(
         problem,
@@ -136,14 +146,20 @@ def main(argv: list[str]) -> None:
         learned,
         baselines,
         rates,
-        FLAGS.search_epochs,
+        FLAGS.search_runs,
         FLAGS.jit_compile,
+        FLAGS.rate_search,
     )
     print(comparison.table(results))
+    if results["search_steps"]:
+        steps = sum(results["search_steps"].values())
+        print(f"Steps of the search of rates: {steps:,}")
     first = next(iter(results["optimizers"].values()))
     final = first["final"]
-    # Zero is a perfect result, and NaN a failed run.
-    log_error = -math.inf if final == 0 else math.log10(final)
+    # Zero is a perfect result, NaN a failed run; losses may be negative.
+    log_error = -math.inf if final == 0 else math.nan
+    if not final <= 0:
+        log_error = math.log10(final)
     print(f"Log Mean Final Error: {log_error:.2f}")
     print(f"Seconds: {time.perf_counter() - began:.1f}")
     if FLAGS.json_path:

@@ -9,6 +9,7 @@ one whose optimizer is to be written elsewhere.
 from __future__ import annotations
 
 import _command_line as command_line
+import _flags as command_flags
 from absl import flags
 
 FLAGS = flags.FLAGS
@@ -24,14 +25,15 @@ flags.DEFINE_string(
     "The problem of your own, package.module:function, that the experiment is "
     "on; others are known from the folder.",
 )
-flags.DEFINE_integer(
-    "test_epochs",
+command_flags.define_integer(
+    "test_runs",
     20,
     "Test runs whose results beside the baselines' go into the metadata; 0 "
     "for none.",
 )
-flags.DEFINE_alias("test_runs", "test_epochs")
+flags.DEFINE_alias("test_epochs", "test_runs")
 flags.DEFINE_string("data_dir", None, "Folder of prepared TFDS data sets.")
+command_flags.define_imports()
 
 
 def main(argv: list[str]) -> None:
@@ -43,7 +45,7 @@ def main(argv: list[str]) -> None:
     for name in ("save_path", "path"):
         if FLAGS[name].value is None:
             raise command_line.UsageError(f"--{name} is needed, see --help.")
-    command_line.check_at_least(0, "test_epochs")
+    command_line.check_at_least(0, "test_runs")
     config = command_line.checked(
         experiment_config.read_config, FLAGS.save_path
     )
@@ -71,7 +73,7 @@ def main(argv: list[str]) -> None:
         )
     exported = experiment.export(
         FLAGS.path,
-        test_runs=FLAGS.test_epochs,
+        test_runs=FLAGS.test_runs,
         overwrite=FLAGS.overwrite,
     )
     print(f"Optimizer: {exported}")

@@ -4,17 +4,19 @@
 
 Writes, for each figure, a PNG, a JSON and Markdown tables into --output_dir,
 and a report of all of them beside it. Baselines run at rates that are searched
-once and kept in baseline_rates.json; --search finds them anew.
+once and kept in baseline_rates.json; --search finds them anew. What single
+optimizers gave is kept until the figure is drawn, so that --resume goes on
+after the last one that was finished.
 """
 
 from __future__ import annotations
 
-import os
 import pathlib
 import tempfile
 import time
 
 import _command_line as command_line
+import _flags as command_flags
 from absl import flags
 
 FLAGS = flags.FLAGS
@@ -23,8 +25,13 @@ flags.DEFINE_string(
     "figure", None, "The figure, or all; without it, the names are listed."
 )
 flags.DEFINE_bool("quick", False, "Few runs and architectures: a first look.")
-flags.DEFINE_integer("seed", 0, "Seed of the runs.")
+command_flags.define_integer("seed", 0, "Seed of the runs.")
 flags.DEFINE_bool("search", False, "Search the baselines' rates anew.")
+flags.DEFINE_bool(
+    "resume",
+    False,
+    "Go on where a figure was stopped, with the optimizers that are not done.",
+)
 flags.DEFINE_bool(
     "redraw",
     False,
@@ -52,6 +59,7 @@ def main(argv: list[str]) -> None:
     del argv
     from l2l_tf.core import files
     from l2l_tf.figures import catalogue
+    from l2l_tf.figures import kept_runs
     from l2l_tf.figures import rates as rates_lib
     from l2l_tf.figures import report
     from l2l_tf.figures import reproduction
@@ -63,8 +71,7 @@ def main(argv: list[str]) -> None:
             "--quick, --seed or --redraw."
         )
     folder = _writable_folder()
-    if FLAGS.data_dir:
-        os.environ["TFDS_DATA_DIR"] = FLAGS.data_dir
+    command_line.set_data_dir(FLAGS.data_dir)
     rates = command_line.checked(
         rates_lib.RateCache,
         (_PUBLISHED if FLAGS.output_dir is None else folder)
@@ -75,16 +82,28 @@ def main(argv: list[str]) -> None:
         if FLAGS.redraw:
             result = command_line.checked(reproduction.read, name, folder)
         else:
+            kept = command_line.checked(
+                kept_runs.KeptRuns, folder / f".{name}-runs.json", FLAGS.resume
+            )
             began = time.perf_counter()
             result = command_line.checked(
-                reproduction.reproduce, name, rates, FLAGS.seed, FLAGS.quick
+                reproduction.reproduce,
+                name,
+                rates,
+                FLAGS.seed,
+                FLAGS.quick,
+                kept,
             )
             result["seconds"] = time.perf_counter() - began
         reproduction.write(result, folder)
+        if not FLAGS.redraw:
+            kept.remove()
         if FLAGS.record:
             reproduction.record(result)
         print(f"\n{name} ({result['seconds']:.0f} s)")
         print(catalogue.FIGURES[name].tables(result), flush=True)
+    if rates.steps:
+        print(f"\nSteps of the search of rates: {rates.steps:,}")
     path = files.write_bytes(
         folder.with_name(f"{folder.name}.md"), report.report(folder).encode()
     )

@@ -10,15 +10,18 @@ with the same flags, an interrupted search continues, and with a greater
 from __future__ import annotations
 
 import _command_line as command_line
+import _flags as command_flags
 import train
 from absl import flags
 
 FLAGS = flags.FLAGS
 
 flags.adopt_module_key_flags(train)
-flags.DEFINE_integer("num_trials", 10, "Number of rates to try.")
+command_flags.define_integer("num_trials", 10, "Number of rates to try.")
 flags.DEFINE_float("lowest_rate", 1e-4, "The least rate.")
 flags.DEFINE_float("highest_rate", 3e-2, "The greatest rate.")
+# Of all trials one is used; --test_runs=20 tests each.
+FLAGS.set_default("test_runs", 0)
 
 
 def main(argv: list[str]) -> None:
@@ -41,6 +44,7 @@ def main(argv: list[str]) -> None:
         FLAGS.num_trials,
         FLAGS.lowest_rate,
         FLAGS.highest_rate,
+        FLAGS.test_runs,
     )
     while (trial := command_line.checked(next, search, None)) is not None:
         trials.append(trial)

@@ -2,8 +2,8 @@
 
   python scripts/train.py --problem=quadratic --save_path=runs/quadratic
 
-An epoch is one run of `num_steps` updates of the optimizee. A run that was
-stopped, or killed, continues with --resume and ends as if it had not been.
+A run is `num_steps` updates of the optimizee. A training that was stopped, or
+killed, continues with --resume and ends as if it had not been.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import shlex
 import sys
 
 import _command_line as command_line
+import _flags as command_flags
 from absl import flags
 
 FLAGS = flags.FLAGS
@@ -20,10 +21,9 @@ FLAGS = flags.FLAGS
 flags.DEFINE_string(
     "problem",
     "simple",
-    "What to train on: simple, simple-multi, quadratic, digits, mnist, "
-    "fashion_mnist, image_classification (any TFDS set, see "
-    "--problem_options), ensemble, or a function of your own, "
-    "package.module:function.",
+    "What to train on, such as quadratic, mnist or image_convnet (any TFDS "
+    "set, see --problem_options; an unknown name prints the list), or a "
+    "function of your own, package.module:function.",
 )
 flags.DEFINE_string(
     "problem_options",
@@ -70,16 +70,18 @@ flags.DEFINE_string(
     None,
     "Train in the stages of a recipe: the name of a bundled one, such as "
     "mnist, or the path of a JSON or Python file. Takes --save_path, --resume, "
-    "--overwrite, --test_runs and --data_dir; the stages say the rest.",
+    "--overwrite, --test_runs, --data_dir and --imports; the stages say the "
+    "rest.",
 )
-command_line.define_settings()
-flags.DEFINE_integer(
-    "test_epochs",
+command_flags.define_imports()
+command_flags.define_settings()
+command_flags.define_integer(
+    "test_runs",
     20,
     "Test runs at the end, whose results beside the baselines' go into the "
     "exported metadata; 0 for none.",
 )
-flags.DEFINE_alias("test_runs", "test_epochs")
+flags.DEFINE_alias("test_epochs", "test_runs")
 
 # What a recipe's stages do not say.
 _WITH_RECIPE = (
@@ -87,16 +89,17 @@ _WITH_RECIPE = (
     "save_path",
     "resume",
     "overwrite",
-    "test_epochs",
     "test_runs",
+    "test_epochs",
     "data_dir",
+    "imports",
 )
 
 
 def main(argv: list[str]) -> None:
     """Trains as the flags say."""
     del argv
-    command_line.check_at_least(0, "test_epochs")
+    command_line.check_at_least(0, "test_runs")
     if FLAGS.recipe is not None:
         _train_recipe()
         return
@@ -125,7 +128,7 @@ def main(argv: list[str]) -> None:
     exported = experiment_lib.run(
         experiment,
         log_dir=FLAGS.log_dir,
-        test_runs=FLAGS.test_epochs,
+        test_runs=FLAGS.test_runs,
     )
     print(f"Optimizer: {exported}")
     print(f"TensorBoard: tensorboard --logdir {FLAGS.log_dir or save_path}")
@@ -138,7 +141,7 @@ def describe(saved):
     """
     from l2l_tf.core import options
     from l2l_tf.meta_training import config as experiment_config
-    from l2l_tf.meta_training import experiment as experiment_lib
+    from l2l_tf.meta_training import preparation
     from l2l_tf.meta_training import settings as settings_lib
 
     name, problem_options = FLAGS.problem, FLAGS.problem_options
@@ -156,7 +159,7 @@ def describe(saved):
     problem = command_line.build_problem(name, problem_options, FLAGS.data_dir)
     rule = None
     if FLAGS["rule_options"].present:
-        rule = experiment_lib.suited_rule(
+        rule = preparation.suited_rule(
             command_line.checked(
                 options.parse, FLAGS.rule_options, "rule_options"
             ),
@@ -169,7 +172,7 @@ def describe(saved):
     config = experiment_config.Config(
         problem.config(),
         command_line.checked_options(
-            experiment_lib.complete_rule,
+            preparation.complete_rule,
             rule,
             problem,
             initial_optimizer,
@@ -193,10 +196,10 @@ def _settings(saved) -> dict:
         flag = FLAGS[field.name]
         keep = saved is not None and not flag.present
         values[field.name] = getattr(saved, field.name) if keep else flag.value
-    weights = values["step_weights"]
-    if isinstance(weights, str) and weights not in meta_loss.NAMES:
+    chosen = values["step_weights"]
+    if isinstance(chosen, str) and chosen not in meta_loss.NAMES:
         values["step_weights"] = command_line.checked(
-            options.parse, f"w={weights}", "step_weights"
+            options.parse, f"w={chosen}", "step_weights"
         )["w"]
     return values
 
@@ -207,7 +210,7 @@ def _train_recipe() -> None:
 
     others = [
         f"--{name}"
-        for name in command_line.own_flags()
+        for name in command_flags.own_flags()
         if FLAGS[name].present and name not in _WITH_RECIPE
     ]
     if others:
@@ -229,7 +232,7 @@ def _train_recipe() -> None:
         overwrite=FLAGS.overwrite,
         command=_command(),
     )
-    exported = training.run(FLAGS.test_epochs)
+    exported = training.run(FLAGS.test_runs)
     print(f"Optimizer: {exported}")
 
 

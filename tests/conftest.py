@@ -1,5 +1,6 @@
 """How the tests run, and the fixtures that several test files share."""
 
+import gc
 import os
 import pathlib
 import sys
@@ -25,6 +26,11 @@ def pytest_collection_modifyitems(items):
     """Starts with the slow files: at the end, no core waits for one of them."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+def pytest_collection_finish():
+    """Spares modules and tests the search for garbage: they stay anyway."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
+MAX_INT32 = 2**31 - 1
+"""Counts end in tensors of this type."""
 
-def integer(name: str, value: Any, minimum: int = 1) -> int:
-    """Returns an integer that is at least `minimum`.
+_FLOATS = ("float32", "float64", "bfloat16", "float16")
+
+
+def integer(
+    name: str, value: Any, minimum: int = 1, maximum: int = MAX_INT32
+) -> int:
+    """Returns an integer from `minimum` to `maximum`.
 
     Raises:
         ValueError: If the value is something else; it is quoted by name.
@@ -17,7 +25,18 @@ def integer(name: str, value: Any, minimum: int = 1) -> int:
             f"{name} must be an integer of {minimum} or more; received "
             f"{value!r}."
         )
+    if value > maximum:
+        raise ValueError(f"{name} must be at most {maximum}; received {value}.")
     return int(value)
+
+
+def seed(name: str, value: Any) -> int:
+    """Returns a seed: two parts of 31 bits, where it becomes a tensor.
+
+    Raises:
+        ValueError: If the value is something else; it is quoted by name.
+    """
+    return integer(name, value, minimum=0, maximum=2**62 - 1)
 
 
 def integers(name: str, values: Any, length: int | None = None) -> list[int]:
@@ -33,7 +52,7 @@ def integers(name: str, values: Any, length: int | None = None) -> list[int]:
         raise ValueError(
             f"{name} must be {count} of positive integers; received {values!r}."
         )
-    return [int(value) for value in values]
+    return [integer(name, value) for value in values]
 
 
 def number(
@@ -44,7 +63,7 @@ def number(
     Raises:
         ValueError: If the value is something else; it is quoted by name.
     """
-    is_large = _is_number(value) and (
+    is_large = is_number(value) and (
         value > minimum if above else value >= minimum
     )
     if not is_large:
@@ -56,31 +75,54 @@ def number(
     return value
 
 
-def floating_dtype(name: str, value: Any) -> str:
-    """Returns the name of a floating point type.
+def boolean(name: str, value: Any) -> bool:
+    """Returns a truth value.
 
     Raises:
         ValueError: If the value is something else; it is quoted by name.
     """
-    accepted = ("float32", "float64", "bfloat16", "float16")
-    if value not in accepted:
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be true or false; received {value!r}.")
+    return value
+
+
+def one_of(name: str, value: Any, accepted: Sequence[Any]) -> Any:
+    """Returns a value if it is one of those accepted.
+
+    Raises:
+        ValueError: If the value is something else; it is quoted by name.
+    """
+    if not any(value is one or value == one for one in accepted):
         raise ValueError(
             f"{name} must be one of {list(accepted)}; received {value!r}."
         )
     return value
 
 
+def floating_dtype(name: str, value: Any) -> str:
+    """Returns the name of a floating point type.
+
+    Raises:
+        ValueError: If the value is something else; it is quoted by name.
+    """
+    return one_of(name, value, _FLOATS)
+
+
+def is_number(value: Any) -> bool:
+    """Returns whether a value is a finite number that a float holds."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # An integer that no float holds.
+        return False
+
+
 def _is_integer(value: Any) -> bool:
-    return _is_number(value) and value == int(value)
+    if isinstance(value, int):
+        return not isinstance(value, bool)
+    return is_number(value) and value == int(value)
 
 
 def _is_positive_integer(value: Any) -> bool:
     return _is_integer(value) and value > 0
-
-
-def _is_number(value: Any) -> bool:
-    return (
-        isinstance(value, (int, float))
-        and not isinstance(value, bool)
-        and math.isfinite(value)
-    )

@@ -32,8 +32,8 @@ def explained(jit_compile: bool) -> Iterator[None]:
         if not (jit_compile and said):
             raise
         raise CompilationError(
-            "XLA cannot compile this problem; use jit_compile=False. XLA "
-            f"says: {said[0]}"
+            "XLA cannot compile this problem, or the rule; use "
+            f"jit_compile=False. XLA says: {said[0]}"
         ) from error
 
 

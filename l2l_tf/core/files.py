@@ -14,6 +14,8 @@ from typing import Any
 from l2l_tf.core import siblings
 
 MAX_JSON_BYTES = 2**20
+MAX_CURVES_BYTES = 2**28
+"""For files that hold learning curves."""
 MAX_JSON_DEPTH = 32
 _CHUNK = 2**20
 
@@ -83,36 +85,61 @@ def sha256(path: str | os.PathLike, max_bytes: int) -> str:
     return digest.hexdigest()
 
 
+def plain(value: Any) -> Any:
+    """Returns a value as it is when JSON is read: tuples become lists."""
+    return json.loads(json.dumps(value))
+
+
 def read_json(
-    path: str | os.PathLike, max_bytes: int = MAX_JSON_BYTES
-) -> dict[str, Any]:
-    """Returns the object in a JSON file that anybody may have written.
+    path: str | os.PathLike,
+    max_bytes: int = MAX_JSON_BYTES,
+    kind: type = dict,
+) -> Any:
+    """Returns what is in a JSON file that anybody may have written.
 
     Args:
         path: The file, plain and in UTF-8.
         max_bytes: How large it may be.
+        kind: `dict` for an object, `list` for a list.
 
     Returns:
-        Plain values: no number that is not finite, and no more than
-        `MAX_JSON_DEPTH` lists and objects inside each other.
+        Plain values: all numbers are finite, and no more than
+        `MAX_JSON_DEPTH` lists and objects lie inside each other.
 
     Raises:
         ValueError: If it is anything else; one sentence.
         OSError: If it cannot be read.
     """
     try:
-        value = json.loads(
+        value = parse_json(
             read_bytes(path, max_bytes).decode(),
             parse_float=_finite_float,
             parse_constant=_finite_float,
         )
-        _check_depth(value)
-    except RecursionError:
-        raise ValueError(f"{path} is nested too deeply.") from None
     except ValueError as error:
         raise ValueError(f"{path} is not acceptable JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise ValueError(f"{path} is not acceptable JSON: it is no object.")
+    if not isinstance(value, kind):
+        expected = {dict: "object", list: "list"}[kind]
+        raise ValueError(f"{path} is not acceptable JSON: it is no {expected}.")
+    return value
+
+
+def parse_json(text: str, **options: Any) -> Any:
+    """Returns the value of a JSON text that anybody may have written.
+
+    Args:
+        text: The text.
+        **options: Further ones of `json.loads`.
+
+    Raises:
+        ValueError: If it is no JSON, or has more than `MAX_JSON_DEPTH` lists
+            and objects inside each other.
+    """
+    try:
+        value = json.loads(text, **options)
+        check_depth(value)
+    except RecursionError:
+        raise _too_deep() from None
     return value
 
 
@@ -140,7 +167,8 @@ def _chunks(path: str | os.PathLike, max_bytes: int) -> Iterator[bytes]:
             yield chunk
 
 
-def _check_depth(value: Any) -> None:
+def check_depth(value: Any) -> None:
+    """Refuses more than `MAX_JSON_DEPTH` lists and objects in each other."""
     level = [value]
     for _ in range(MAX_JSON_DEPTH + 1):
         level = [
@@ -151,7 +179,11 @@ def _check_depth(value: Any) -> None:
         ]
         if not level:
             return
-    raise ValueError(f"it is nested more than {MAX_JSON_DEPTH} deep.")
+    raise _too_deep()
+
+
+def _too_deep() -> ValueError:
+    return ValueError(f"it is nested more than {MAX_JSON_DEPTH} deep")
 
 
 def _finite_float(text: str) -> float:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from l2l_tf.core import files
 
-def parse(text: str, flag: str) -> dict[str, Any]:
+_QUOTED = 200  # characters of what was received
+
+
+def parse(text: str, name: str) -> dict[str, Any]:
     """Parses options.
 
         {"layers": [20, 20], "scale": 0.1}
@@ -15,43 +19,59 @@ def parse(text: str, flag: str) -> dict[str, Any]:
     Args:
         text: A JSON object, or `key=value` pairs separated by commas. Values
             are JSON, or else strings; a dot in a key makes a nested object.
-        flag: What the options are called, for messages.
+        name: What the options are called, for messages.
 
     Returns:
         The options.
 
     Raises:
-        ValueError: If the text is neither.
+        ValueError: If the text is neither, or nested too deeply.
     """
     text = text.strip()
-    if text.startswith("{"):
-        try:
-            return json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ValueError(
-                f"--{flag} is not valid JSON: {error}; received {text!r}."
-            ) from error
+    try:
+        if text.startswith("{"):
+            return files.parse_json(text)
+        options = _parse_pairs(text, name)
+        files.check_depth(options)
+        return options
+    except _Refusal:
+        raise
+    except ValueError as error:
+        raise ValueError(
+            f"{name} is not acceptable JSON: {error}; received {_quote(text)}."
+        ) from error
+
+
+class _Refusal(ValueError):
+    """Says all that there is to say."""
+
+
+def _parse_pairs(text: str, name: str) -> dict[str, Any]:
     options: dict[str, Any] = {}
     for pair in _split(text):
         key, equals, value = pair.partition("=")
-        *parents, name = (part.strip() for part in key.split("."))
+        *parents, last = (part.strip() for part in key.split("."))
         target: Any = options
         for parent in parents:
             target = target.setdefault(parent, {})
             if not isinstance(target, dict):
                 break
         is_nested = isinstance(target, dict)
-        if not (equals and name and all(parents) and is_nested):
-            raise _refusal(flag, pair, text)
-        target[name] = _value(value.strip())
+        if not (equals and last and all(parents) and is_nested):
+            raise _refusal(name, pair, text)
+        target[last] = _value(value.strip())
     return options
 
 
-def _refusal(flag: str, pair: str, text: str) -> ValueError:
-    return ValueError(
-        f"--{flag} takes a JSON object or key=value pairs separated by "
-        f"commas; received {pair!r} in {text!r}."
+def _refusal(name: str, pair: str, text: str) -> _Refusal:
+    return _Refusal(
+        f"{name} takes a JSON object or key=value pairs separated by "
+        f"commas; received {_quote(pair)} in {_quote(text)}."
     )
+
+
+def _quote(text: str) -> str:
+    return repr(text if len(text) <= _QUOTED else f"{text[:_QUOTED]}...")
 
 
 def _split(text: str) -> list[str]:
@@ -70,6 +90,6 @@ def _split(text: str) -> list[str]:
 
 def _value(text: str) -> Any:
     try:
-        return json.loads(text)
+        return files.parse_json(text)
     except json.JSONDecodeError:
         return text

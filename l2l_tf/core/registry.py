@@ -11,6 +11,12 @@ from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
+OF_YOUR_OWN = (
+    "one of your own is known once its module is imported, in scripts by "
+    "--imports=package.module"
+)
+"""Ends the message about an unknown name, where users may add names."""
+
 
 class Registry(Generic[T]):
     """Maps names to classes or functions.
@@ -25,14 +31,16 @@ class Registry(Generic[T]):
     What lies outside registers itself when its module is imported.
     """
 
-    def __init__(self, kind: str, package: str):
+    def __init__(self, kind: str, package: str, own: str = ""):
         """Starts empty.
 
         Args:
             kind: What is registered, for messages.
             package: The package whose modules register things.
+            own: What to say about names that users add, for messages.
         """
         self._kind = kind
+        self._own = f"; {own}" if own else ""
         self._package = package
         self._found: dict[str, T] = {}
         self._is_complete = False
@@ -79,7 +87,7 @@ class Registry(Generic[T]):
         if name not in self:
             raise ValueError(
                 f"Unknown {self._kind} {name!r}; accepted: "
-                f"{', '.join(self.names())}."
+                f"{', '.join(self.names())}{self._own}."
             )
         return self._found[name]
 

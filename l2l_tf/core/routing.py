@@ -1,4 +1,4 @@
-"""Names to the first pattern that they match."""
+"""Parameters to the first pattern that they match."""
 
 from __future__ import annotations
 
@@ -11,41 +11,55 @@ _TOKEN = re.compile(
     r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\??|\{\d*,?\d*\}|.", re.DOTALL
 )
 _REPEAT = re.compile(r"[*+?]|\{.*\}")
+_RANK = re.compile(r"rank=(\d+)")
 
 
-def route(patterns: Sequence[str], names: Sequence[str]) -> list[list[int]]:
-    """Assigns every name to the first pattern that it matches.
+def route(
+    patterns: Sequence[str],
+    names: Sequence[str],
+    ranks: Sequence[int | None] | None = None,
+) -> list[list[int]]:
+    """Assigns every parameter to the first pattern that it matches.
+
+    A pattern is a regular expression, searched for anywhere in a name, or
+    `rank=N`, for parameters with N axes: `rank=4` takes the kernels of
+    two-dimensional convolutions, whatever they are called.
 
     Args:
-        patterns: Regular expressions, searched for anywhere in a name, in
-            order of precedence.
+        patterns: The patterns, in order of precedence.
         names: Names of parameters.
+        ranks: Their numbers of axes; only `rank=N` asks for them.
 
     Returns:
-        For each pattern, the positions of its names.
+        For each pattern, the positions of its parameters.
 
     Raises:
-        ValueError: If a name is matched by no pattern, a pattern gets no
-            name, or a pattern is refused.
+        ValueError: If a parameter is matched by no pattern, a pattern that
+            asks for a name gets none, or a pattern is refused.
     """
     for pattern in patterns:
         check_pattern(pattern)
+    if ranks is None:
+        ranks = [None] * len(names)
     positions: list[list[int]] = [[] for _ in patterns]
-    unmatched = []
-    for position, name in enumerate(names):
-        for found, pattern in zip(positions, patterns, strict=True):
-            if re.search(pattern, name):
-                found.append(position)
-                break
-        else:
-            unmatched.append(name)
+    unmatched: list[int] = []
+    for position, (name, rank) in enumerate(zip(names, ranks, strict=True)):
+        takers = (
+            found
+            for found, pattern in zip(positions, patterns, strict=True)
+            if _matches(pattern, name, rank)
+        )
+        next(takers, unmatched).append(position)
     unused = [
-        p for p, found in zip(patterns, positions, strict=True) if not found
+        pattern
+        for pattern, found in zip(patterns, positions, strict=True)
+        if not found and not _may_get_none(pattern)
     ]
     if unmatched:
         raise ValueError(
             f"No pattern of {list(patterns)} matches the parameters "
-            f"{unmatched}; add a pattern for them, such as '.*' at the end."
+            f"{[names[position] for position in unmatched]}; add a pattern "
+            "for them, such as '.*' at the end."
         )
     if unused:
         raise ValueError(
@@ -54,6 +68,28 @@ def route(patterns: Sequence[str], names: Sequence[str]) -> list[list[int]]:
             "parameters."
         )
     return positions
+
+
+def asks_rank(pattern: str) -> bool:
+    """Whether a pattern asks for a parameter's rank, not for its name."""
+    return _RANK.fullmatch(pattern) is not None
+
+
+def _may_get_none(pattern: str) -> bool:
+    """Whether a pattern is no name that might be mistyped."""
+    return asks_rank(pattern) or re.search(pattern, "") is not None
+
+
+def _matches(pattern: str, name: str, rank: int | None) -> bool:
+    asked = _RANK.fullmatch(pattern)
+    if asked is None:
+        return re.search(pattern, name) is not None
+    if rank is None:
+        raise ValueError(
+            f"The pattern {pattern!r} asks for the number of axes of the "
+            f"parameter {name!r}, of which only the name is known here."
+        )
+    return rank == int(asked[1])
 
 
 def check_pattern(pattern: str) -> None:

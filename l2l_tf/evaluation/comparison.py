@@ -27,6 +27,7 @@ def compare(
     learning_rates: Mapping[str, float] | None = None,
     search_runs: int = 10,
     jit_compile: bool = True,
+    search: str = "grid",
 ) -> dict[str, Any]:
     """Records paired runs of several optimizers.
 
@@ -44,14 +45,18 @@ def compare(
         learning_rates: Rates of baselines; those not listed are searched.
         search_runs: Validation runs per rate of a search.
         jit_compile: Whether XLA compiles the runs of the learned rule.
+        search: How rates are searched, one of `rate_search.SEARCHES`.
 
     Returns:
         What can be written as JSON: `problem`, `split`, `num_steps`,
-        `num_runs`, `seed` and `optimizers`: for each optimizer by name, whether
-        it is a `learned` one, and what
+        `num_runs`, `seed`; `search_steps`, the updates that searches made, by
+        baseline; and `optimizers`: for each optimizer by name, whether it is a
+        `learned` one, and what
         `l2l_tf.evaluation.learning_curves.summarize` says of it.
     """
+    rate_search.SEARCHES.get(search)
     results: dict[str, Any] = {}
+    search_steps: dict[str, int] = {}
     for name, rule in (learned or {}).items():
         recorder = evaluation.Recorder(
             lambda rate, rule=rule: rule,
@@ -69,8 +74,8 @@ def compare(
         baseline = rate_search.Baseline(name, problem, num_steps)
         rate = (learning_rates or {}).get(name)
         if rate is None:
-            found = baseline.search_learning_rate(seed, search_runs)
-            rate = found.learning_rate
+            found = baseline.search_learning_rate(seed, search_runs, search)
+            rate, search_steps[name] = found.learning_rate, found.steps
             if found.at_edge:
                 _log.warning(
                     "The best learning rate of %s, %g, lies at the edge of "
@@ -92,6 +97,7 @@ def compare(
         "num_steps": num_steps,
         "num_runs": num_runs,
         "seed": seed,
+        "search_steps": search_steps,
         "optimizers": results,
     }
 

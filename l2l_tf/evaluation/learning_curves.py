@@ -91,7 +91,7 @@ class Recorder:
         # Traced here, once: TensorFlow would take the traces of many
         # recorders for retracing, and warn of it.
         rate = tf.TensorSpec([], tf.float32)
-        self._start = tf.function(start).get_concrete_function(
+        self._start = tf.function(start, autograph=False).get_concrete_function(
             tf.TensorSpec([2], tf.int32), rate
         )
         run = tf.nest.map_structure(
@@ -104,7 +104,7 @@ class Recorder:
             sizes.append(num_steps % chunk)
         advances = {
             size: tf.function(
-                functools.partial(advance, size)
+                functools.partial(advance, size), autograph=False
             ).get_concrete_function(run, rate)
             for size in set(sizes)
         }

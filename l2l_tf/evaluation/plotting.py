@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib import axes as mpl_axes
 from matplotlib import figure as mpl_figure
 from matplotlib import ticker
+from matplotlib.backends import backend_agg
 
 from l2l_tf.core import files
 from l2l_tf.evaluation import plot_styles
@@ -265,10 +266,10 @@ def to_array(figure: mpl_figure.Figure) -> np.ndarray:
     Returns:
         Pixels, uint8 of shape [height, width, 4].
     """
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="rgba")
-    width, height = map(round, figure.get_size_inches() * figure.dpi)
-    return np.frombuffer(buffer.getvalue(), np.uint8).reshape(height, width, 4)
+    # Drawn once, where `savefig` draws a first time for the layout alone.
+    canvas = backend_agg.FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.array(canvas.buffer_rgba())
 
 
 def save(figure: mpl_figure.Figure, path: str | os.PathLike) -> pathlib.Path:

@@ -8,6 +8,7 @@ from typing import Any
 
 from matplotlib import figure as mpl_figure
 
+from l2l_tf.figures import kept_runs
 from l2l_tf.figures import rates as rates_lib
 from l2l_tf.rules import base as rules
 from l2l_tf.saving import metadata
@@ -24,17 +25,23 @@ class Context:
         rates: Known learning rates of baselines; searched ones are put there.
         seed: Seed of the runs.
         quick: Whether to make few runs, for a first look.
+        kept: Results that need not be made again.
         saved_optimizers: SHA-256 of the files of every saved optimizer that
             was loaded, by its name and theirs.
     """
 
     def __init__(
-        self, rates: rates_lib.RateCache, seed: int = 0, quick: bool = False
+        self,
+        rates: rates_lib.RateCache,
+        seed: int = 0,
+        quick: bool = False,
+        kept: kept_runs.KeptRuns | None = None,
     ):
         """Stores what it is given; nothing is loaded yet."""
         self.rates = rates
         self.seed = seed
         self.quick = quick
+        self.kept = kept or kept_runs.KeptRuns()
         self.saved_optimizers: dict[str, dict[str, str]] = {}
 
     def load(

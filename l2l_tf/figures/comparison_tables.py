@@ -20,12 +20,15 @@ _EARLY_STEP = 20
 """A step at which the paper's curves are far apart."""
 
 
-def tables(panels: Sequence[Panel], reference: str) -> str:
+def tables(
+    panels: Sequence[Panel], reference: str, steps: Sequence[int] = ()
+) -> str:
     """Returns all tables of a figure.
 
     Args:
         panels: Its panels.
         reference: A baseline to compare with all along the run.
+        steps: Steps at which everything is told, too.
     """
     parts = [
         summary(panels, reference),
@@ -36,6 +39,11 @@ def tables(panels: Sequence[Panel], reference: str) -> str:
         parts += [
             f"The same for {metric}:",
             _of_all(panels, lambda found, m=metric: _metric(found, m)),
+        ]
+    if steps:
+        parts += [
+            "Means over the tenth of the steps that ends with the one named:",
+            at_steps(panels, steps),
         ]
     return "\n\n".join(parts)
 
@@ -89,6 +97,29 @@ def losses(panels: Sequence[Panel]) -> str:
         return loss if rate is None else f"{loss} ({rate:.2g})"
 
     return _of_all(panels, cell)
+
+
+def at_steps(panels: Sequence[Panel], steps: Sequence[int]) -> str:
+    """Returns a table of every optimizer's loss and metrics along the run.
+
+    Args:
+        panels: Panels.
+        steps: The ends of the tenths over which means are taken.
+    """
+    metrics = _metrics(panels)
+    named = [(name, step) for name in ("loss", *metrics) for step in steps]
+    head = ["", "split", "runs", "optimizer"]
+    head += [f"{name}, step {step}" for name, step in named]
+    rows = []
+    for panel in panels:
+        for label, found in panel["results"]["optimizers"].items():
+            curves = {"loss": found, **found.get("metrics", {})}
+            cells = [
+                _mean_until(curves.get(name, {}).get("mean", ()), step)
+                for name, step in named
+            ]
+            rows.append([*_where(panel), label, *cells])
+    return markdown.table(head, rows)
 
 
 def numbers(panel: Panel, name: str) -> dict[str, Any]:
@@ -206,6 +237,15 @@ def _early(found: Mapping[str, Any]) -> str:
     if len(found["mean"]) <= _EARLY_STEP:
         return ""
     return markdown.loss(found["mean"][_EARLY_STEP])
+
+
+def _mean_until(curve: Sequence[float | None], step: int) -> str:
+    """Returns a curve's mean over the tenth of the steps that ends there."""
+    values = curve[step + 1 - max(1, step // 10) : step + 1]
+    if len(curve) <= step:
+        return ""
+    is_finite = all(map(markdown.is_finite, values))
+    return markdown.loss(sum(values) / len(values) if is_finite else None)
 
 
 def _at(curve: Sequence[float | None], step: int) -> float | None:

@@ -9,9 +9,11 @@ from typing import Any
 from l2l_tf.evaluation import comparison
 from l2l_tf.figures import base
 from l2l_tf.figures import comparison_tables
+from l2l_tf.problems import base as problems
 from l2l_tf.problems import registry
 
 BASELINES = ("adam", "rmsprop", "nag", "sgd", "momentum", "adagrad", "rprop")
+"""All hand-designed rules, the paper's four first, as figures show them."""
 
 _QUICK_RUNS = 5
 # Steps per rate of a search. With few runs, a rate at the edge of stability
@@ -37,6 +39,10 @@ class Panel:
         paper: The paper's loss of its LSTM there, read from its plot.
         paper_baseline: The paper's best baseline there.
         quick: Whether a first look shows it, too.
+        search: How baselines' rates are searched, one of
+            `l2l_tf.evaluation.rate_search.SEARCHES`.
+        search_runs: Runs per rate of a search; by default what the length of
+            the runs asks for.
     """
 
     label: str
@@ -50,6 +56,8 @@ class Panel:
     paper: float | None = None
     paper_baseline: float | None = None
     quick: bool = True
+    search: str = "grid"
+    search_runs: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,12 +69,14 @@ class Comparisons(base.Figure):
         panels: Its panels.
         reference: The baseline that losses are compared with all along the
             run, where a panel has it.
+        steps: Steps at which the tables tell everything, too.
         note: See base class.
     """
 
     title: str
     panels: tuple[Panel, ...]
     reference: str = "adam"
+    steps: tuple[int, ...] = ()
     note: str = ""
 
     def run(self, context: base.Context) -> dict[str, Any]:
@@ -92,7 +102,9 @@ class Comparisons(base.Figure):
 
     def tables(self, result: base.Result) -> str:
         """See base class."""
-        return comparison_tables.tables(result["panels"], self.reference)
+        return comparison_tables.tables(
+            result["panels"], self.reference, self.steps
+        )
 
     def numbers(self, result: base.Result, optimizer: str) -> dict[str, Any]:
         """See base class."""
@@ -105,41 +117,86 @@ class Comparisons(base.Figure):
 
 
 def compare(panel: Panel, context: base.Context) -> dict[str, Any]:
-    """Runs one panel's comparison.
+    """Runs one panel's comparison, one optimizer after the other.
 
     Args:
         panel: The panel.
-        context: What to run with; rates that it lacks are searched.
+        context: What to run with; rates that it lacks are searched, and
+            results that it keeps are not made again.
 
     Returns:
-        What `l2l_tf.evaluation.comparison.compare` returned.
+        What `l2l_tf.evaluation.comparison.compare` returns for all of them, but
+        for the steps of searches, which are counted with the rates.
     """
     problem = registry.make_problem(panel.problem, **panel.options)
-    known = context.rates.get(problem, panel.num_steps)
-    results = comparison.compare(
+    whole = _compare(panel, context, problem)
+    for label, optimizer in panel.optimizers.items():
+        rule = context.load(optimizer, problem.parameter_names)
+        key = _key(whole, problem, label)
+        key["files"] = context.saved_optimizers[optimizer]
+        found = context.kept.get(key)
+        if found is None:
+            found = _compare(panel, context, problem, learned={label: rule})
+            context.kept.put(key, found)
+        whole["optimizers"] |= found["optimizers"]
+    for name in panel.baselines:
+        known = context.rates.get(problem, panel.num_steps)
+        key = _key(whole, problem, name)
+        found = context.kept.get({**key, "rate": known.get(name)})
+        if found is None:
+            found = _compare(
+                panel, context, problem, baselines=[name], learning_rates=known
+            )
+            rate = found["optimizers"][name]["learning_rate"]
+            if name not in known:
+                context.rates.put(
+                    problem,
+                    panel.num_steps,
+                    {**known, name: rate},
+                    found["search_steps"][name],
+                )
+            context.kept.put({**key, "rate": rate}, found)
+        whole["optimizers"] |= found["optimizers"]
+    del whole["search_steps"]
+    return whole
+
+
+def _compare(
+    panel: Panel,
+    context: base.Context,
+    problem: problems.Problem,
+    **optimizers: Any,
+) -> dict[str, Any]:
+    num_runs = panel.num_runs
+    if context.quick:
+        num_runs = min(num_runs, _QUICK_RUNS)
+    return comparison.compare(
         problem,
         panel.split,
         panel.num_steps,
-        min(panel.num_runs, _QUICK_RUNS) if context.quick else panel.num_runs,
+        num_runs,
         context.seed,
-        {
-            label: context.load(optimizer, problem.parameter_names)
-            for label, optimizer in panel.optimizers.items()
-        },
-        panel.baselines,
-        known,
         search_runs=search_runs(panel),
+        search=panel.search,
+        **optimizers,
     )
-    rates = known | {
-        name: results["optimizers"][name]["learning_rate"]
-        for name in panel.baselines
+
+
+def _key(
+    results: Mapping[str, Any], problem: problems.Problem, optimizer: str
+) -> dict[str, Any]:
+    """Returns what decides an optimizer's runs, beside what it is made of."""
+    keys = ("split", "num_steps", "num_runs", "seed")
+    return {
+        **{key: results[key] for key in keys},
+        "problem": problem.config(),
+        "optimizer": optimizer,
     }
-    if rates != known:
-        context.rates.put(problem, panel.num_steps, rates)
-    return results
 
 
 def search_runs(panel: Panel) -> int:
     """Returns how many runs per rate a search of baselines' rates makes."""
+    if panel.search_runs is not None:
+        return panel.search_runs
     wanted = max(_SEARCH_RUNS, _SEARCH_STEPS // panel.num_steps)
     return min(panel.num_runs, wanted)

@@ -17,6 +17,9 @@ class RateCache:
 
     A problem is known by its configuration, which is complete, so that it
     does not matter in which words it was asked for.
+
+    Attributes:
+        steps: Updates that were made to find the rates put so far.
     """
 
     def __init__(self, path: str | os.PathLike, search_anew: bool = False):
@@ -30,6 +33,7 @@ class RateCache:
         Raises:
             ValueError: If the file is not one of these.
         """
+        self.steps = 0
         self._path = pathlib.Path(path)
         self._entries: list[dict[str, Any]] = []
         if self._path.is_file():
@@ -53,8 +57,17 @@ class RateCache:
         problem: problems.Problem,
         num_steps: int,
         rates: Mapping[str, float],
+        steps: int = 0,
     ) -> None:
-        """Keeps rates, in memory and in the file; see `get`."""
+        """Keeps rates, in memory and in the file.
+
+        Args:
+            problem: See `get`.
+            num_steps: See `get`.
+            rates: The rates by baseline.
+            steps: Updates made to find those that are new.
+        """
+        self.steps += steps
         found = self._find(problem, num_steps)
         for entries in (self._entries, self._stale):
             if found in entries:
@@ -76,16 +89,16 @@ class RateCache:
 
 
 def _key(problem: problems.Problem, num_steps: int) -> dict[str, Any]:
-    config = json.loads(json.dumps(problem.config(), sort_keys=True))
+    config = files.plain(problem.config())
     return {"problem": config, "num_steps": num_steps}
 
 
 def _read(path: pathlib.Path) -> list[dict[str, Any]]:
     try:
-        entries = json.loads(path.read_text())
+        entries = files.read_json(path, kind=list)
         for entry in entries:
             entry["problem"], entry["num_steps"], entry["rates"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"{path} does not hold learning rates of baselines; move it away "
             "to have them searched anew."

@@ -14,9 +14,10 @@ Written by `scripts/reproduce.py` from the SavedModels in `saved_optimizers/`;
 not typed. Losses are means over paired fresh runs and over the last tenth of
 the steps, with the standard error over runs. Each baseline runs at the rate
 that a search on validation draws found for that very problem. The ratio is
-that of the learned optimizer's loss to the best baseline's; "worst tenth to
-Adam's" is the greatest ratio of its mean loss to Adam's in any tenth of the
-steps but the first. Seconds are those of drawing with rates that are known.
+that of the learned optimizer's loss to the best baseline's; "worst tenth to"
+a baseline is the greatest ratio of its mean loss to the baseline's in any tenth
+of the steps but the first. Seconds are those of drawing with rates that are
+known.
 
 A split is what the optimizee's minibatches come from, those that it is trained
 on as well as those whose loss is shown: of MNIST the training split, as in the

@@ -11,6 +11,7 @@ from l2l_tf.core import files
 from l2l_tf.evaluation import plotting
 from l2l_tf.figures import base
 from l2l_tf.figures import catalogue
+from l2l_tf.figures import kept_runs
 from l2l_tf.figures import rates as rates_lib
 from l2l_tf.saving import metadata
 
@@ -20,6 +21,7 @@ def reproduce(
     rates: rates_lib.RateCache,
     seed: int = 0,
     quick: bool = False,
+    kept: kept_runs.KeptRuns | None = None,
 ) -> dict[str, Any]:
     """Makes the runs of a figure.
 
@@ -28,13 +30,14 @@ def reproduce(
         rates: Known rates of baselines; what is missing is searched and kept.
         seed: Seed of the runs.
         quick: Whether to make few runs, for a first look.
+        kept: Results that need not be made again; new ones are put there.
 
     Returns:
         What can be written as JSON: the figure's name and title, the seed,
         the SHA-256 of the SavedModels' files, and what `Figure.run` returned.
     """
     figure = catalogue.FIGURES[name]
-    context = base.Context(rates, seed, quick)
+    context = base.Context(rates, seed, quick, kept)
     result = figure.run(context)
     return {
         "figure": name,
@@ -86,7 +89,7 @@ def read(name: str, folder: str | os.PathLike) -> dict[str, Any]:
     path = pathlib.Path(folder) / f"{name}.json"
     if not path.is_file():
         raise ValueError(f"There is no {path} to draw from.")
-    return json.loads(path.read_text())
+    return files.read_json(path, files.MAX_CURVES_BYTES)
 
 
 def record(result: base.Result) -> None:

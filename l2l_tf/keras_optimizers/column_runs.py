@@ -41,7 +41,10 @@ class Run:
     @property
     def sizes(self) -> list[int]:
         """Columns of each block."""
-        return [self.size] if self.has_rows else column_blocks.sizes(self.size)
+        if self.has_rows:
+            return [self.size]
+        # Without columns, one block that is empty.
+        return column_blocks.sizes(self.size) or [0]
 
     def shape(self, numbers: int, size: int) -> tuple[int, int]:
         """Returns the shape of some numbers of state for some columns."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+_PANEL = {"last_tenth", "best_baseline", "baseline_last_tenth"}
+
 
 def horizon(metadata: Mapping[str, Any]) -> int | None:
     """Returns for how many steps an optimizer was trained, None if unknown."""
@@ -38,9 +40,11 @@ def describe(label: str, metadata: Mapping[str, Any], rule: str) -> str:
             + "."
         )
     for figure, panels in metadata.get("figures", {}).items():
-        for label, shown in panels.items():
+        for panel, shown in panels.items():
+            if not _PANEL <= shown.keys():
+                continue
             lines.append(
-                f"{figure}, {label}: {_loss(shown['last_tenth'])}; "
+                f"{figure}, {panel}: {_loss(shown['last_tenth'])}; "
                 f"{shown['best_baseline']} "
                 f"{_loss(shown['baseline_last_tenth'])}."
             )
@@ -48,7 +52,12 @@ def describe(label: str, metadata: Mapping[str, Any], rule: str) -> str:
         "On other problems, or in much longer runs, it may be worse than Adam "
         "or diverge; fallback= guards against that."
     )
-    return "\n".join(lines)
+    return "\n".join(map(_printable, "\n".join(lines).split("\n")))
+
+
+def _printable(line: str) -> str:
+    """Returns a line without what a terminal would take for commands."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in line)
 
 
 def _loss(value: float | None) -> str:
@@ -58,14 +67,22 @@ def _loss(value: float | None) -> str:
 def _problem(problem: Mapping[str, Any]) -> str:
     name = problem.get("name", "an unnamed problem")
     options = dict(problem.get("options", {}))
-    if name == "ensemble":
-        parts = [dict(part) for part in options["problems"]]
+    parts = options.get("problems")
+    if _are_problems(parts):
         return " and ".join(
             _problem({"name": part.pop("problem"), "options": part})
-            for part in parts
+            for part in map(dict, parts)
         )
     text = ", ".join(f"{key}={value}" for key, value in options.items())
     return f"{name} ({text})" if text else name
+
+
+def _are_problems(values: Any) -> bool:
+    """Returns whether values are the parts of an ensemble of problems."""
+    return isinstance(values, list) and all(
+        isinstance(part, Mapping) and isinstance(part.get("problem"), str)
+        for part in values
+    )
 
 
 def _steps(steps: int | None) -> str:

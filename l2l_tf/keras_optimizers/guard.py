@@ -13,6 +13,7 @@ from l2l_tf.keras_optimizers import diagnostics as diagnostics_lib
 from l2l_tf.keras_optimizers import keras_part
 from l2l_tf.keras_optimizers import parts
 from l2l_tf.keras_optimizers import race
+from l2l_tf.keras_optimizers import trial
 
 _KEPT = 16
 
@@ -31,22 +32,24 @@ class Guard(parts.Part):
         self,
         learned: parts.Part,
         fallback: keras_part.KerasPart,
-        settings: race.Settings,
+        settings: trial.Settings,
     ):
         """Takes both, and how they are compared.
 
         Raises:
             ValueError: If training is spread over replicas.
         """
-        if tf.distribute.has_strategy():
+        strategy = tf.distribute.get_strategy()
+        if strategy.num_replicas_in_sync > 1:
             raise ValueError(
-                "A fallback needs the loss of the whole batch, and runs "
-                "outside of strategies; received "
-                f"{type(tf.distribute.get_strategy()).__name__}."
+                "A fallback needs the loss of the whole batch, hence one "
+                f"replica; received {type(strategy).__name__} with "
+                f"{strategy.num_replicas_in_sync}."
             )
         self.learned, self.fallback = learned, fallback
         self.settings = settings
         self._record = None
+        self._ended_at = 0
         self._more: list[keras.Variable] = []
 
     @property
@@ -54,12 +57,6 @@ class Guard(parts.Part):
         """Whether the fallback has taken over."""
         record = self._read()
         return bool((record.is_over > 0) & (record.turn == race.FALLBACK))
-
-    @property
-    def num_steps(self) -> tuple[int, int]:
-        """Steps that the learned rule and the fallback have made."""
-        record = self._read()
-        return int(record.learned_steps), int(record.fallback_steps)
 
     def also_restore(self, variables: Sequence[keras.Variable]) -> None:
         """Takes further variables that each run has for itself.
@@ -72,7 +69,8 @@ class Guard(parts.Part):
                 "Variables to restore are given before training; received "
                 f"{[v.path for v in variables]} after it began."
             )
-        self._more = [v for v in variables if "float" in v.dtype]
+        more = {id(v): v for v in (*self._more, *variables)}
+        self._more = [v for v in more.values() if "float" in v.dtype]
 
     def build(self, owner, variables) -> None:
         """See base class."""
@@ -95,10 +93,12 @@ class Guard(parts.Part):
         )
         # Each run has moving averages of its own, which begin where it does.
         averages = zip(owner.moving_averages(), variables, strict=False)
+        trained = {id(variable) for variable in variables}
+        more = [v for v in self._more if id(v) not in trained]
         own = [
             *zip(variables, variables, strict=True),
             *((mean, v) for mean, v in averages if mean is not None),
-            *zip(self._more, self._more, strict=True),
+            *zip(more, more, strict=True),
         ]
         self._held = [
             _Held(
@@ -141,6 +141,25 @@ class Guard(parts.Part):
         tf.cond(changes, self._change, _nothing)
         tf.cond(keeps, self._keep, _nothing)
         self._due.assign([False, False])
+
+    def end(self, owner) -> None:
+        """See base class; while both are compared, those of the better run.
+
+        Not after a single step: where each `fit` makes one, the run that is
+        behind would never have its turn.
+        """
+        if self._record is None:
+            return
+        record = self._read()
+        steps = int(record.learned_steps + record.fallback_steps)
+        is_single = steps - self._ended_at <= 1
+        self._ended_at = steps
+        best = race.leader(record, self.settings)
+        if best != record.turn and not is_single:
+            self._change()
+            self._record.assign(tf.stack(record._replace(turn=best)))
+            # Those of a part of a step are gradients at other parameters.
+            owner.forget_gradients()
 
     def diagnostics(self) -> tf.Tensor:
         """See base class; those of the run at work."""
@@ -232,7 +251,7 @@ class _Held(NamedTuple):
 
 
 @functools.lru_cache(_KEPT)
-def _make_judge(settings: race.Settings):
+def _make_judge(settings: trial.Settings):
     """Returns `race.judge` of a record's numbers, traced once for all."""
     size = len(race.Record._fields)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
+import json
 import os
 import warnings
 from collections.abc import Mapping, Sequence
@@ -16,9 +19,9 @@ from l2l_tf.keras_optimizers import guard
 from l2l_tf.keras_optimizers import keras_part
 from l2l_tf.keras_optimizers import losses
 from l2l_tf.keras_optimizers import parts
-from l2l_tf.keras_optimizers import race
 from l2l_tf.keras_optimizers import reports
 from l2l_tf.keras_optimizers import routes as routes_lib
+from l2l_tf.keras_optimizers import trial as trial_lib
 from l2l_tf.rules import base
 
 if keras.backend.backend() != "tensorflow":
@@ -86,7 +89,7 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
             fallback: A Keras optimizer, or the name of one, that trains beside
                 the learned rule at first, and goes on where that is worse.
             trial: How they are compared, see
-                `l2l_tf.keras_optimizers.race.Settings`.
+                `l2l_tf.keras_optimizers.trial.Settings`.
             state_dtype: In what an LSTM's state is kept between steps; by
                 default the rule's own type. "bfloat16" halves it.
             nonfinite: What a gradient that is not finite does: "skip" warns
@@ -104,8 +107,8 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
         super().__init__(
             learning_rate=_check_rate(learning_rate), name=name, **kwargs
         )
-        _check_one_of("state_dtype", state_dtype, _STATE_DTYPES)
-        _check_one_of("nonfinite", nonfinite, _NONFINITE)
+        checks.one_of("state_dtype", state_dtype, _STATE_DTYPES)
+        checks.one_of("nonfinite", nonfinite, _NONFINITE)
         self.state_dtype = state_dtype
         self.nonfinite = nonfinite
         self.jit_compile = jit_compile
@@ -116,7 +119,7 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
             self.weight_decay,
             routes,
         )
-        settings = race.make_settings(trial)
+        settings = trial_lib.make_settings(trial)
         if fallback is not None:
             self._part = guard.Guard(
                 self._part,
@@ -155,8 +158,8 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
     @property
     def fallback(self) -> keras.optimizers.Optimizer | None:
         """The fallback, if there is one."""
-        is_guarded = isinstance(self._part, guard.Guard)
-        return self._part.fallback.optimizer if is_guarded else None
+        part = self._part.fallback
+        return None if part is None else part.optimizer
 
     @property
     def fell_back(self) -> bool:
@@ -262,15 +265,19 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
         )
         self._part.begin(self, variables)
 
+    def add_variable(self, *args, name=None, **kwargs) -> keras.Variable:
+        """See base class; parts may ask for the same name."""
+        return super().add_variable(*args, name=self._unique(name), **kwargs)
+
     def get_config(self) -> dict[str, Any]:
         """See base class."""
-        is_guarded = isinstance(self._part, guard.Guard)
+        fallback, settings = self._part.fallback, self._part.settings
         return {
             **super().get_config(),
             "optimizer": self._part.config(),
             "routes": self._saved_routes and dict(self._saved_routes),
-            "fallback": self._part.fallback.config() if is_guarded else None,
-            "trial": self._part.settings._asdict() if is_guarded else None,
+            "fallback": fallback and fallback.config(),
+            "trial": settings and settings._asdict(),
             "state_dtype": self.state_dtype,
             "nonfinite": self.nonfinite,
             "jit_compile": self.jit_compile,
@@ -299,7 +306,7 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
             trainable_variables = list(trainable_variables)
         _check_shapes(grads, trainable_variables or self._trainable_variables)
         self._knows_loss, self._has_loss = self._has_loss, False
-        if self.fallback is not None and not self._knows_loss:
+        if grads and self.fallback is not None and not self._knows_loss:
             self._reporter.say(
                 "loss",
                 f"{self.name}: the fallback is not at work, since it needs the "
@@ -317,14 +324,16 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
 
     def finalize_variable_values(self, var_list) -> None:
         """See base class; called at the end of `fit`."""
+        self._part.end(self)
         super().finalize_variable_values(var_list)
         self.report()
 
     def load_own_variables(self, store) -> None:
         """See base class; another optimizer's variables are left out."""
         ours = [tuple(variable.shape) for variable in self.variables]
-        theirs = [tuple(store[key].shape) for key in store.keys()]
-        if len(ours) == len(theirs) and sorted(ours) != sorted(theirs):
+        names = sorted(store.keys(), key=int)
+        theirs = [tuple(store[name].shape) for name in names]
+        if len(ours) == len(theirs) and ours != theirs:
             warnings.warn(
                 f"Skipping variable loading for optimizer {self.name!r}: the "
                 "saved variables have other shapes, as those of another "
@@ -374,6 +383,11 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
         """Takes a variable of an optimizer inside as one of its own."""
         self._track_variable(variable)
 
+    def forget_gradients(self) -> None:
+        """Drops the gradients of a step that is accumulated in part."""
+        if self.gradient_accumulation_steps:
+            self._backend_reset_gradient_accumulators()
+
     def moving_averages(self) -> list[keras.Variable | None]:
         """Returns the variables' moving averages, if there are any."""
         return getattr(self, "_model_variables_moving_average", [])
@@ -381,6 +395,36 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
     def __dir__(self):
         # Keras saves the optimizers that it finds here once more.
         return sorted({*super().__dir__()} - {"fallback", "optimizers"})
+
+    # A checkpoint of TensorFlow knows objects by their names. Those of another
+    # optimizer, or of one made otherwise, are none of ours: its state is left
+    # out, where it would not fit or, worse, would.
+    def _trackable_children(self, save_type="checkpoint", **kwargs):
+        """Returns what a checkpoint holds, by names of this kind alone."""
+        children = super()._trackable_children(save_type, **kwargs)
+        if save_type != "checkpoint":
+            return children
+        kind = self._kind()
+        return {f"{name}_{kind}": child for name, child in children.items()}
+
+    def _kind(self) -> str:
+        """Returns a digest of what decides which state there is."""
+        made_of = [
+            [part.rule.config() for part in self.rule_parts],
+            [type(optimizer).__name__ for optimizer in self._part.optimizers()],
+            self.fallback is not None,
+            self.state_dtype,
+        ]
+        text = json.dumps(made_of, sort_keys=True, default=repr)
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    def _unique(self, name: str | None) -> str | None:
+        """Returns a name that no variable has; HDF5 needs such."""
+        taken = {variable.name for variable in self.variables}
+        candidates = (f"{name}_{number}" for number in itertools.count(1))
+        while name in taken:
+            name = next(candidates)
+        return name
 
     def _check_built(self) -> None:
         if not self.built:
@@ -426,6 +470,11 @@ def _check_rate(value: Any) -> Any:
 
 
 def _check_shapes(gradients: Sequence[Any], variables: Sequence[Any]) -> None:
+    if variables and len(gradients) not in (0, len(variables)):
+        raise ValueError(
+            "Each variable needs one gradient, or None; received "
+            f"{len(gradients)} gradients for {len(variables)} variables."
+        )
     for gradient, variable in zip(gradients, variables, strict=False):
         shape = tf.TensorShape(getattr(gradient, "shape", None))
         if gradient is not None and not shape.is_compatible_with(
@@ -436,10 +485,3 @@ def _check_shapes(gradients: Sequence[Any], variables: Sequence[Any]) -> None:
                 f"variable's shape, {tuple(variable.shape)}; received one of "
                 f"shape {shape}."
             )
-
-
-def _check_one_of(name: str, value: Any, accepted: Sequence[Any]) -> None:
-    if value not in accepted:
-        raise ValueError(
-            f"{name} must be one of {list(accepted)}; received {value!r}."
-        )

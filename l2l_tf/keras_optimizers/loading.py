@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import functools
 import os
 import pathlib
@@ -41,10 +40,7 @@ def load(optimizer: str | os.PathLike) -> Loaded:
         SavedOptimizerError: If it is missing, damaged or not to be trusted.
     """
     folder = metadata_lib.find(optimizer).resolve()
-    is_name = isinstance(optimizer, str) and (
-        optimizer in metadata_lib.bundled_names()
-    )
-    label = optimizer if is_name else str(folder)
+    label = metadata_lib.spell(optimizer)
     status = (folder / metadata_lib.METADATA).stat()
     # A folder that was written anew is read anew.
     version = (status.st_mtime_ns, status.st_size, status.st_ino)
@@ -57,9 +53,5 @@ def _read(
     folder: pathlib.Path, version: tuple[int, ...]
 ) -> tuple[Mapping[str, Any], base.UpdateRule]:
     del version
-    # In a thread of its own, since a rule that is shared must belong to no
-    # graph, and to no scope of `tf.distribute`.
-    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as pool:
-        load = pool.submit(saved_optimizer.load_with_metadata, folder)
-        rule, metadata = load.result()
+    rule, metadata = saved_optimizer.load_with_metadata(folder)
     return metadata, rule

@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from l2l_tf.keras_optimizers import diagnostics as diagnostics_lib
+from l2l_tf.keras_optimizers import trial
 
 Gradients = Sequence[tf.Tensor | tf.IndexedSlices]
 
@@ -35,7 +36,14 @@ class Part(abc.ABC):
     owns the variables that parts make: what is saved and restored is one flat
     list.  Parts are none of Keras's or TensorFlow's objects, so that neither
     saves them a second time.
+
+    Attributes:
+        fallback: The part that goes on where this one is worse, if any.
+        settings: How the two are compared.
     """
+
+    fallback: Part | None = None
+    settings: trial.Settings | None = None
 
     @abc.abstractmethod
     def build(
@@ -73,6 +81,10 @@ class Part(abc.ABC):
     def finish(self) -> None:
         """Ends a step, after the owner averaged parameters."""
         return
+
+    def end(self, owner: keras.optimizers.Optimizer) -> None:
+        """Gives the model the parameters to keep, when training ends."""
+        del owner
 
     def diagnostics(self) -> tf.Tensor:
         """Returns what `l2l_tf.keras_optimizers.diagnostics.after` does.

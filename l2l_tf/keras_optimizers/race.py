@@ -1,53 +1,27 @@
-"""Which of two optimizers trains a model better?  Judged from losses alone.
+"""Which of two optimizers trains a model better, judged from losses alone.
 
-Both run from the same start, in turns: so many steps by one, then by the
-other, each with parameters and state of its own. The one whose loss will be
-lower, if both go on as they did, keeps the model. What the other took is the
-price: 20 or 40 steps, if it is clear by then which is better; more only where
-losses fall so slowly that a longer look costs little.
+Both start from the same parameters and take turns, each with parameters and a
+state of its own. The race ends when one is clearly better: the one whose loss
+will be lower if both losses go on falling as they did. The model keeps its
+parameters, and the steps of the other were the price: 20 or 40 where it is
+clear by then, more only where losses fall slowly.
 
-Comparing both from the point that one of them reached would not be fair: an
-optimizer of small steps always lowers a loss a little where one of large
-steps has just been, whichever of them gets further in the end.
+Two other ways were tried and are not fair. Comparing both from a point that one
+of them reached favours the one with small steps, which always lowers the loss
+a little where large steps have just been. And handing over the learned run's
+point costs too much: Adam may end far above the loss that it reaches from the
+start. Hence the fallback's own run is kept until the learned one has shown, at
+twice, four times and so on as many steps, that it is where the fallback would
+be by then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import tensorflow as tf
 
-from l2l_tf.core import checks
-
-
-class Settings(NamedTuple):
-    """How two runs are compared.
-
-    Attributes:
-        steps: Steps of each after which runs are compared.
-        obvious: Difference of the losses, relative to the lower one, that
-            decides at half of these steps.
-        clear: Difference that decides from then on.
-        run_length: Steps that training is thought to take at least.
-        price: What a comparison may cost, as a share of the final loss; while
-            it costs less, and is not clear, both make as many steps again.
-        smoothing: Weight of the past in the running means of the losses.
-        trusted: Steps after which the learned run counts as one that fits the
-            problem: it then returns to a point of its own, if it fails.
-        tolerance: How far its loss may be above that point's, relative to it.
-        patience: Steps in a row that it may be.
-    """
-
-    steps: int = 40
-    obvious: float = 3.0
-    clear: float = 0.15
-    run_length: int = 1000
-    price: float = 0.03
-    smoothing: float = 0.9
-    trusted: int = 200
-    tolerance: float = 1.0
-    patience: int = 20
+from l2l_tf.keras_optimizers import trial
 
 
 class Record(NamedTuple):
@@ -60,10 +34,13 @@ class Record(NamedTuple):
         learned_steps: Steps that the learned run has made.
         fallback_steps: Those of the fallback.
         learned_past: The learned run's mean at half of its steps.
-        fallback_past: The fallback's.
+        fallback_past: The fallback's; once it has lost, at half of those at
+            which it was expected last.
         turn: Whose parameters the model has, `LEARNED` or `FALLBACK`.
         is_over: Whether they are compared no more.
         goal: Steps at which the run at work is looked at next.
+        expected: The fallback's mean, and once it has lost, what that would
+            have become by the learned run's last comparison.
         limit: The mean that is too high for a learned run that has won.
         worse: Steps in a row that it was.
     """
@@ -77,6 +54,7 @@ class Record(NamedTuple):
     turn: tf.Tensor
     is_over: tf.Tensor
     goal: tf.Tensor
+    expected: tf.Tensor
     limit: tf.Tensor
     worse: tf.Tensor
 
@@ -98,37 +76,7 @@ class Verdict(NamedTuple):
 LEARNED, FALLBACK = 0.0, 1.0
 
 
-def make_settings(values: Mapping[str, Any] | Settings | None) -> Settings:
-    """Returns settings, after checking them.
-
-    Raises:
-        ValueError: If one is unknown or out of range.
-    """
-    if isinstance(values, Settings):
-        values = values._asdict()
-    if not isinstance(values, (Mapping, type(None))):
-        raise ValueError(
-            f"trial must map names to numbers; received {values!r}."
-        )
-    unknown = sorted(set(values or {}) - set(Settings._fields))
-    if unknown:
-        raise ValueError(
-            f"Unknown settings {unknown} for trial; accepted: "
-            f"{list(Settings._fields)}."
-        )
-    settings = Settings(**(values or {}))
-    for name in ("steps", "run_length", "trusted", "patience"):
-        checks.integer(name, getattr(settings, name))
-    for name in ("obvious", "clear", "price", "smoothing", "tolerance"):
-        checks.number(name, getattr(settings, name), 0)
-    if settings.smoothing >= 1:
-        raise ValueError(
-            f"smoothing must be below 1; received {settings.smoothing!r}."
-        )
-    return settings
-
-
-def begin(settings: Settings) -> Record:
+def begin(settings: trial.Settings) -> Record:
     """Returns the record of two runs without steps; the learned one begins."""
     numbers = dict.fromkeys(Record._fields, 0.0)
     numbers |= {"goal": settings.steps / 2, "limit": float("inf")}
@@ -136,7 +84,7 @@ def begin(settings: Settings) -> Record:
 
 
 def judge(
-    record: Record, loss: tf.Tensor, settings: Settings
+    record: Record, loss: tf.Tensor, settings: trial.Settings
 ) -> tuple[Record, Verdict]:
     """Takes one more loss into account.
 
@@ -172,7 +120,23 @@ def judge(
     )
 
 
-def levels(record: Record, settings: Settings) -> tuple[tf.Tensor, tf.Tensor]:
+def leader(record: Record, settings: trial.Settings) -> tf.Tensor:
+    """Returns whose parameters are the better ones so far."""
+
+    def known(level, steps):
+        return tf.where(steps > 0, level, float("inf"))
+
+    learned, fallback = levels(record, settings)
+    is_behind = known(fallback, record.fallback_steps) < known(
+        learned, record.learned_steps
+    )
+    best = tf.where(is_behind, FALLBACK, LEARNED)
+    return tf.where(record.is_over > 0, record.turn, best)
+
+
+def levels(
+    record: Record, settings: trial.Settings
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns the means of both runs, without their bias."""
 
     def level(mean, steps):
@@ -189,11 +153,18 @@ def _compare(record, is_lost, settings) -> tuple[Record, Verdict]:
     is_learned = record.turn == LEARNED
     steps = tf.where(is_learned, record.learned_steps, record.fallback_steps)
     is_due = steps >= record.goal
-    is_both = is_due & ~is_learned
+    is_both = is_due & (
+        tf.minimum(record.learned_steps, record.fallback_steps) >= record.goal
+    )
     learned, fallback = levels(record, settings)
     lower, higher = tf.minimum(learned, fallback), tf.maximum(learned, fallback)
-    ahead = _after_as_many(learned, record.learned_past) <= _after_as_many(
-        fallback, record.fallback_past
+    is_early = record.goal < settings.steps
+    # So few steps say nothing about how losses will fall.
+    ahead = tf.where(
+        is_early,
+        learned <= fallback,
+        _after_as_many(learned, record.learned_past)
+        <= _after_as_many(fallback, record.fallback_past),
     )
     wins = ahead | ~tf.math.is_finite(fallback)
     past = tf.where(
@@ -203,7 +174,6 @@ def _compare(record, is_lost, settings) -> tuple[Record, Verdict]:
     # What the lower loss gained while its run's steps doubled. Steps that a
     # run is late cost a part of that, when it ends.
     gain = tf.math.divide_no_nan(tf.nn.relu(past - lower), size)
-    is_early = record.goal < settings.steps
     margin = tf.where(is_early, settings.obvious, settings.clear)
     is_dear = (
         gain * 2 * record.goal > settings.price * settings.run_length
@@ -211,15 +181,23 @@ def _compare(record, is_lost, settings) -> tuple[Record, Verdict]:
     ends = (higher - lower > margin * size) | (is_dear & ~is_early)
     ends &= is_both
     goes_on = is_both & ~ends
-    changes = is_lost | (is_due & is_learned) | goes_on | (ends & wins)
+    # The learned run goes first, also where the fallback's was ahead of it.
+    changes = is_lost | tf.where(
+        is_both, (goes_on | wins) != is_learned, is_due
+    )
     is_over = ends | is_lost
-    goal = tf.where(goes_on, 2 * record.goal, record.goal)
+    is_half = steps <= tf.maximum(record.goal / 2, 1)
+    is_learned_past = goes_on | (is_half & is_learned)
+    is_fallback_past = goes_on | (is_half & ~is_learned)
     return record._replace(
-        learned_past=tf.where(goes_on, learned, record.learned_past),
-        fallback_past=tf.where(goes_on, fallback, record.fallback_past),
+        learned_past=tf.where(is_learned_past, learned, record.learned_past),
+        fallback_past=tf.where(
+            is_fallback_past, fallback, record.fallback_past
+        ),
         turn=tf.where(changes, 1 - record.turn, record.turn),
         is_over=tf.cast(is_over, tf.float32),
-        goal=tf.where(is_over, float(settings.trusted), goal),
+        goal=tf.where(goes_on | ends, 2 * record.goal, record.goal),
+        expected=fallback,
         limit=tf.where(ends, fallback, record.limit),
     ), Verdict(~is_lost, changes, tf.constant(False))
 
@@ -240,12 +218,21 @@ def _follow(record, is_lost, settings) -> tuple[Record, Verdict]:
     level, _ = levels(record, settings)
     is_worse = is_learned & (level > record.limit)
     worse = tf.where(is_worse, record.worse + 1, 0.0)
-    fails = is_lost | (worse >= settings.patience)
-    keeps = is_learned & ~fails & (record.learned_steps >= record.goal)
+    is_due = is_learned & (record.learned_steps >= record.goal)
+    expected = _after_as_many(record.expected, record.fallback_past)
+    # Later there is no run of the fallback's own to go back to, or too few
+    # steps are left to make it worth while.
+    is_compared = is_due & (record.goal < 2 * settings.trusted)
+    is_behind = level - expected > settings.clear * tf.abs(expected)
+    fails = is_lost | (worse >= settings.patience) | (is_compared & is_behind)
+    is_due &= ~fails
+    keeps = is_due & (record.learned_steps >= settings.trusted)
     limit = level + settings.tolerance * tf.abs(level)
     return record._replace(
         turn=tf.where(fails, FALLBACK, record.turn),
-        goal=tf.where(keeps, 2 * record.learned_steps, record.goal),
+        goal=tf.where(is_due, 2 * record.learned_steps, record.goal),
+        expected=tf.where(is_due, expected, record.expected),
+        fallback_past=tf.where(is_due, record.expected, record.fallback_past),
         limit=tf.where(keeps, limit, record.limit),
         worse=worse,
     ), Verdict(~fails, fails, keeps)

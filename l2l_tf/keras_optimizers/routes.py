@@ -16,8 +16,6 @@ from l2l_tf.keras_optimizers import keras_part
 from l2l_tf.keras_optimizers import loading
 from l2l_tf.keras_optimizers import parts
 from l2l_tf.rules import base
-from l2l_tf.rules import routed
-from l2l_tf.rules.learned import columns
 from l2l_tf.saving import metadata as metadata_lib
 
 
@@ -25,7 +23,7 @@ class Routes(parts.Part):
     """Gives each variable to one of several parts."""
 
     def __init__(self, routes: Mapping[str, parts.Part]):
-        """Takes parts by regular expressions over variables' paths.
+        """Takes parts by patterns, see `l2l_tf.core.routing.route`.
 
         Raises:
             ValueError: If there is no route, a pattern is refused, or an
@@ -50,7 +48,8 @@ class Routes(parts.Part):
             ValueError: If variables match no pattern, or a pattern gets none.
         """
         names = [parts.path_of(variable) for variable in variables]
-        found = routing.route(list(self.routes), names)
+        ranks = [len(variable.shape) for variable in variables]
+        found = routing.route(list(self.routes), names, ranks)
         self._owners = {}
         for (pattern, part), positions in zip(
             self.routes.items(), found, strict=True
@@ -103,7 +102,7 @@ class SavedRoutes(Routes):
     def __init__(
         self,
         loaded: loading.Loaded,
-        rule: routed.Routed,
+        rule: base.UpdateRule,
         options: parts.Options,
         patterns: Mapping[str, str] | None,
     ):
@@ -111,7 +110,7 @@ class SavedRoutes(Routes):
 
         Args:
             loaded: The saved optimizer.
-            rule: Its rule, or one of them.
+            rule: Its rule, or one of them, which has routes.
             options: How rules are run.
             patterns: Patterns over variables' paths, and for each that of the
                 saved rule which it stands for; by default the saved ones.
@@ -119,7 +118,7 @@ class SavedRoutes(Routes):
         Raises:
             ValueError: If there is no such saved pattern.
         """
-        saved = rule.rules
+        saved = rule.routes()
         patterns = patterns or {pattern: pattern for pattern in saved}
         unknown = sorted(set(patterns.values()) - set(saved))
         if unknown:
@@ -209,7 +208,7 @@ def _make_route(
 
 def _is_keras_name(value: str | os.PathLike) -> bool:
     """Returns whether a name is none of ours, but one of Keras's."""
-    if value in metadata_lib.bundled_names() or not isinstance(value, str):
+    if metadata_lib.is_bundled(value) or not isinstance(value, str):
         return False
     try:
         keras.optimizers.get(value)
@@ -234,7 +233,7 @@ def _rule_part(
     options: parts.Options,
     patterns: Mapping[str, str] | None,
 ) -> parts.Part:
-    if isinstance(rule, routed.Routed):
+    if rule.routes():
         return SavedRoutes(loaded, rule, options, patterns)
     if patterns is not None:
         raise ValueError(
@@ -243,7 +242,7 @@ def _rule_part(
         )
     make = (
         column_part.ColumnPart
-        if isinstance(rule, columns.ColumnwiseRule) and rule.is_separable
+        if rule.is_separable
         else general_part.GeneralPart  # What couples columns sees all.
     )
     return make(loaded, rule, options)

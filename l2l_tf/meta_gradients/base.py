@@ -87,9 +87,3 @@ class Estimator(abc.ABC):
         Returns:
             The meta-loss, its gradient, and where the run stands afterwards.
         """
-
-    def _example_params(self) -> list[tf.Tensor]:
-        """Returns parameters of the optimizee, to check the rule on."""
-        seed = tf.constant([0, 0])
-        task = self._problem.sample_task(seed)
-        return self._problem.initial_params(task, seed)

@@ -48,7 +48,7 @@ class Sampled(base.Estimator):
             "perturbation_std", perturbation_std, 0.0, above=True
         )
         self._jit_compile = jit_compile
-        perturbation.check(rule, self._example_params())
+        perturbation.check(rule, problem.example_params())
 
     def _seed(self, run: unroll.Run, pair: tf.Tensor) -> tf.Tensor:
         seed = randomness.stream(run.seed, "perturbations")

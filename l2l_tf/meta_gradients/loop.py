@@ -151,7 +151,9 @@ def trace(function: Callable[..., problems.Nest], *arguments: problems.Nest):
     Returns:
         Its concrete function.
     """
-    return tf.function(function).get_concrete_function(*specs(arguments))
+    return tf.function(function, autograph=False).get_concrete_function(
+        *specs(arguments)
+    )
 
 
 def specs(nest: problems.Nest) -> problems.Nest:

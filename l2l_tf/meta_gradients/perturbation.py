@@ -53,7 +53,7 @@ def check(rule: rules.UpdateRule, params: Sequence[tf.Tensor]) -> None:
         read.extend(tape.watched_variables())
 
     # Traced, not run.
-    tf.function(update).get_concrete_function(params)
+    tf.function(update, autograph=False).get_concrete_function(params)
     if read:
         raise ValueError(
             f"The weights {[variable.name for variable in read]} of the "
@@ -88,5 +88,5 @@ def perturbed(
     except (TypeError, NotImplementedError) as error:
         raise ValueError(
             "Evolution strategies need a rule that copy.deepcopy can copy; "
-            f"received a {type(rule).__name__}: {error}."
+            f"received the rule {type(rule).__name__}: {error}."
         ) from error

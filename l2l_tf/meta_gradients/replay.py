@@ -1,16 +1,18 @@
 """The replay identity: dL/dphi without differentiating the optimizee twice.
 
 With the optimizee's gradients held constant, parameters enter the meta-loss
-only through theta_{t+1} = theta_t + u_t, so that
+only through theta_{t+1} = theta_t + g_t, so that
 
-    dL/du_t  =  c_t  =  sum_{s>t} w_s grad f(theta_s),
-    dL/dphi  =  d/dphi sum_t <u_t(phi; grad_0, ..., grad_t), c_t>,
+    dL/dg_t  =  c_t  =  sum_{s>t} w_s grad f(theta_s),
+    dL/dphi  =  d/dphi sum_t <g_t(phi; grad_0, ..., grad_t), c_t>,
 
 where all of grad_0, ..., grad_T were computed on the way forward. How the sum
 is differentiated is up to the rule, see `UpdateRule.replay`.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -73,9 +75,9 @@ class Replay(base.Estimator):
             checks.integer("num_lanes", num_lanes),
             jit_compile,
         )
-        rule.check_claims(self._example_params())
+        rule.check_claims(problem.example_params())
         if coordinate_fraction < 1.0:
-            self._check_fraction()
+            _check_fraction(rule, problem.example_params(), self._options)
 
     def __call__(self, run, state):
         """See base class."""
@@ -107,22 +109,28 @@ class Replay(base.Estimator):
         loss = meta_loss.meta_loss(losses, step_weights)
         return base.Estimate(loss, gradients, losses, trajectory.run, state)
 
-    def _check_fraction(self) -> None:
-        """Raises a ValueError if the rule needs all of the coordinates."""
-        params = self._example_params()
-        state = self._rule.initial_state(params)
 
-        @tf.function(autograph=False)
-        def replay_a_step():
-            record = self._rule.record(params, state)[-1]
-            steps, records = tf.nest.map_structure(
-                lambda tensor: tensor[tf.newaxis], (params, record)
-            )
-            options = self._options._replace(seed=tf.constant([0, 0]))
-            return self._rule.replay(steps, records, state, steps, options)
+def _check_fraction(
+    rule: rules.UpdateRule,
+    params: Sequence[tf.Tensor],
+    options: rules.ReplayOptions,
+) -> None:
+    """Raises a ValueError if the rule needs all of the coordinates."""
+    state = rule.initial_state(params)
 
-        # Traced, not run.
-        replay_a_step.get_concrete_function()
+    @tf.function(autograph=False)
+    def replay_a_step():
+        record = rule.record(params, state)[-1]
+        steps, records = tf.nest.map_structure(
+            lambda tensor: tensor[tf.newaxis], (params, record)
+        )
+        seed = tf.constant([0, 0])
+        return rule.replay(
+            steps, records, state, steps, options._replace(seed=seed)
+        )
+
+    # Traced, not run.
+    replay_a_step.get_concrete_function()
 
 
 def cotangents(gradients: tf.Tensor, step_weights: tf.Tensor) -> tf.Tensor:

@@ -159,7 +159,7 @@ def unroll(
     compiles_all = jit_compile and compilation.favours_xla(evaluation.graph)
     advance = rule.record if keep_gradients else _without_record(rule)
     if jit_compile and not compiles_all:
-        advance = tf.function(advance, jit_compile=True)
+        advance = tf.function(advance, jit_compile=True, autograph=False)
     loop = loop_lib.Loop(
         advance,
         num_steps,
@@ -188,7 +188,9 @@ def unroll(
 
     if compiles_all:
         batches = _map(draw, run.step + tf.range(num_steps + 1), batch)
-        result = tf.function(advance_on, jit_compile=True)(run, batches)
+        result = tf.function(advance_on, jit_compile=True, autograph=False)(
+            run, batches
+        )
     else:
         result = advance_from(run, lambda index: draw(run.step + index))
     end, seen, records = result

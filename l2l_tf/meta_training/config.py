@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import pathlib
 import reprlib
-import shutil
-import tempfile
 from collections.abc import Mapping
 from typing import Any
 
 from l2l_tf.core import files
+from l2l_tf.core import folders
 from l2l_tf.core import registry
 from l2l_tf.meta_training import locking
 from l2l_tf.meta_training import settings as settings_lib
@@ -53,7 +51,7 @@ class Config:
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain values."""
-        return json.loads(json.dumps(dataclasses.asdict(self)))
+        return files.plain(dataclasses.asdict(self))
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Config:
@@ -140,10 +138,7 @@ def remove_folder(save_path: str | os.PathLike) -> None:
     if not path.exists():
         return
     with locking.locked(path):
-        # Out of the way at once: half an experiment is of no use to anyone.
-        aside = tempfile.mkdtemp(prefix=f".{path.name}-old-", dir=path.parent)
-        os.rename(path, pathlib.Path(aside) / path.name)
-    shutil.rmtree(aside)
+        folders.remove_folder(path)
 
 
 def write_config(save_path: str | os.PathLike, config: Config) -> None:
@@ -162,8 +157,8 @@ def read_config(save_path: str | os.PathLike) -> Config | None:
     if not file.exists():
         return None
     try:
-        return Config.from_json(json.loads(file.read_text()))
-    except (OSError, ValueError, RecursionError) as error:
+        return Config.from_json(files.read_json(file.resolve()))
+    except (OSError, ValueError) as error:
         said = str(error).rstrip(".")
         raise ValueError(
             f"{file} is not the configuration of an experiment: {said}."
@@ -190,7 +185,7 @@ def continued(saved: Config, asked: Config) -> Config:
     if saved.settings.num_lanes is None:
         may_change.add("settings.num_lanes")
     if saved.settings.learning_rate_schedule == "cosine":
-        # The rate would jump: the schedule ends with the last epoch.
+        # The rate would jump: the schedule ends with the last run.
         may_change.remove("settings.num_epochs")
     old, new = (_flatten(config.to_json()) for config in (saved, asked))
     changed = [

@@ -9,34 +9,22 @@ save_path/.lock          keeps a second training out
 from __future__ import annotations
 
 import dataclasses
-import importlib.metadata
 import os
 import pathlib
-import platform
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import tensorflow as tf
-
 from l2l_tf.core import checks
-from l2l_tf.evaluation import comparison
+from l2l_tf.meta_training import checkpoints
 from l2l_tf.meta_training import config as config_lib
 from l2l_tf.meta_training import locking
+from l2l_tf.meta_training import preparation
+from l2l_tf.meta_training import provenance
 from l2l_tf.meta_training import reporting
 from l2l_tf.meta_training import settings as settings_lib
-from l2l_tf.meta_training import trainer as meta_training
 from l2l_tf.problems import base as problems
-from l2l_tf.rules import base as rules
-from l2l_tf.rules import hand_designed
-from l2l_tf.rules import registry
 from l2l_tf.saving import metadata as metadata_lib
 from l2l_tf.saving import saved_optimizer
-
-BASELINES = tuple(hand_designed.names())
-
-_KEPT_CHECKPOINTS = 3
-_CHECKPOINT_SECONDS = 60.0
 
 
 class Experiment:
@@ -60,12 +48,14 @@ class Experiment:
         self.config = dataclasses.replace(
             config, settings=config.settings.resolved()
         )
-        self.trainer = make_trainer(problem, self.config)
+        self.trainer = preparation.make_trainer(problem, self.config)
         self.rule = self.trainer.rule
         self._earlier_commands: list[str] = []
         if config.initial_optimizer is not None:
             self._start_from(config.initial_optimizer)
-        self._checkpoint = tf.train.Checkpoint(**self.trainer.checkpointable())
+        self._checkpoints = checkpoints.Checkpoints(
+            self.path / "checkpoints", self.trainer
+        )
 
     def restore(self) -> bool:
         """Continues from the last checkpoint; returns whether there is one.
@@ -73,31 +63,7 @@ class Experiment:
         Raises:
             MetaTrainingError: If there are checkpoints but none can be read.
         """
-        # By their names, not by the file that lists them: all may be damaged.
-        found = sorted(
-            (
-                file
-                for file in (self.path / "checkpoints").glob("ckpt-*.index")
-                if file.stem.removeprefix("ckpt-").isdecimal()
-            ),
-            key=lambda file: int(file.stem.removeprefix("ckpt-")),
-        )
-        errors = []
-        for file in reversed(found):
-            try:
-                status = self._checkpoint.restore(str(file.with_suffix("")))
-                status.assert_consumed()
-                return True
-            except (tf.errors.OpError, IndexError, ValueError) as error:
-                errors.append(str(error).splitlines()[0])
-            except AssertionError as error:
-                errors.append(f"holds other variables: {error}".splitlines()[0])
-        if errors:
-            raise meta_training.MetaTrainingError(
-                f"No checkpoint in {self.path / 'checkpoints'} can be read: "
-                f"{'; '.join(errors)}."
-            )
-        return False
+        return self._checkpoints.restore()
 
     def train(self, reporters: Sequence[reporting.Reporter] = ()) -> None:
         """Trains to the end.
@@ -105,23 +71,15 @@ class Experiment:
         A checkpoint follows each validation, and at least every minute.
 
         Args:
-            reporters: Are told of every epoch, and closed at the end.
+            reporters: Are told of every run, and closed at the end.
         """
         config_lib.write_config(self.path, self.config)
-        manager = tf.train.CheckpointManager(
-            self._checkpoint,
-            str(self.path / "checkpoints"),
-            max_to_keep=_KEPT_CHECKPOINTS,
-        )
-        saved = time.monotonic()
         try:
             for report in self.trainer.train():
-                age = time.monotonic() - saved
-                if report.validation is not None or age > _CHECKPOINT_SECONDS:
-                    manager.save(report.epoch)
-                    saved = time.monotonic()
+                if report.validation is not None or self._checkpoints.is_due:
+                    self._checkpoints.save(report.run)
                 for reporter in reporters:
-                    reporter.epoch(report)
+                    reporter.after_run(report)
         finally:
             for reporter in reporters:
                 reporter.close()
@@ -130,7 +88,7 @@ class Experiment:
         self,
         path: str | os.PathLike | None = None,
         test_runs: int = 0,
-        baselines: Sequence[str] = BASELINES,
+        baselines: Sequence[str] = provenance.BASELINES,
         overwrite: bool = False,
     ) -> pathlib.Path:
         """Exports the best rule; phi is set to it.
@@ -150,39 +108,14 @@ class Experiment:
             # Before the test runs, which take minutes.
             saved_optimizer.check_target(path, overwrite)
         self.trainer.restore_best()
-        settings = self.config.settings
-        progress = self.trainer.progress
-        metadata = {
-            "problem": dict(self.config.problem),
-            "horizon": settings.num_steps,
-            "training": {
-                **dataclasses.asdict(settings),
-                "initial_optimizer": self.config.initial_optimizer,
-                "epochs_done": int(progress.epoch),
-                "best_epoch": int(progress.best_epoch),
-                "skipped_updates": int(self.trainer.meta_optimizer.skipped),
-            },
-            "validation": {
-                "loss": float(progress.best_loss),
-                "runs": settings.evaluation_epochs,
-            },
-            "test": None,
-            "earlier_commands": self._earlier_commands,
-            "command": self.config.command,
-            "recipe": self.config.recipe,
-            "versions": versions(),
-        }
-        if test_runs:
-            test = self._compare("test", test_runs, baselines)
-            rates = {
-                name: result["learning_rate"]
-                for name, result in test["optimizers"].items()
-            }
-            validation = self._compare(
-                "validation", settings.evaluation_epochs, baselines, rates
-            )
-            metadata["test"] = test
-            metadata["validation"]["optimizers"] = validation["optimizers"]
+        metadata = provenance.metadata(
+            self.trainer,
+            self.problem,
+            self.config,
+            self._earlier_commands,
+            test_runs,
+            baselines,
+        )
         return saved_optimizer.export(
             self.rule,
             path or self.path / "optimizer",
@@ -190,38 +123,11 @@ class Experiment:
             overwrite=overwrite or path is None,
         )
 
-    def _compare(
-        self,
-        split: str,
-        num_runs: int,
-        baselines: Sequence[str],
-        learning_rates: Mapping[str, float] | None = None,
-    ) -> dict[str, Any]:
-        settings = self.config.settings
-        results = comparison.compare(
-            self.problem,
-            split,
-            settings.num_steps,
-            num_runs,
-            settings.seed,
-            {comparison.LEARNED: self.rule},
-            baselines,
-            learning_rates,
-            search_runs=num_runs,
-            jit_compile=settings.jit_compile,
-        )
-        # The curves would make the metadata unreadable.
-        results["optimizers"] = {
-            name: _without_curves(found)
-            for name, found in results["optimizers"].items()
-        }
-        return results
-
     def _start_from(self, optimizer: str) -> None:
         source = saved_optimizer.load(optimizer)
-        check_start(optimizer, source.config(), self.rule.config())
-        ours, theirs = self.rule.trainable_variables, source.trainable_variables
-        for variable, value in zip(ours, theirs, strict=True):
+        for variable, value in preparation.start_weights(
+            optimizer, source, self.rule
+        ):
             variable.assign(value)
         metadata = metadata_lib.read(optimizer)
         commands = [*metadata.get("earlier_commands", [])]
@@ -230,70 +136,6 @@ class Experiment:
         if last and last != self.config.command:
             commands.append(last)
         self._earlier_commands = commands
-
-
-def make_trainer(
-    problem: problems.Problem, config: config_lib.Config
-) -> meta_training.MetaTrainer:
-    """Builds what trains the rule of a configuration, from fresh weights.
-
-    Raises:
-        ValueError: If it makes no sense; nothing has been written or computed
-            by then.
-    """
-    rule = registry.make_rule(config.rule, problem.parameter_names)
-    check_fit(rule, problem)
-    return meta_training.MetaTrainer(rule, problem, config.settings)
-
-
-def check_fit(rule: rules.UpdateRule, problem: problems.Problem) -> None:
-    """Raises a ValueError if a rule cannot serve a problem's parameters."""
-    seed = tf.constant([0, 0])
-    params = problem.initial_params(problem.sample_task(seed), seed)
-    if not any(param.shape.num_elements() for param in params):
-        raise ValueError(
-            f"The problem {problem.name!r} has nothing to optimize: "
-            f"{len(params)} parameters, all of them without coordinates."
-        )
-    rule.initial_state(params)
-
-
-def check_start(
-    optimizer: str, source: Mapping[str, Any], rule: Mapping[str, Any]
-) -> None:
-    """Raises a ValueError if a rule cannot start from another one's weights.
-
-    Args:
-        optimizer: The saved optimizer to start from.
-        source: Its rule's configuration.
-        rule: The configuration of the rule to train.
-    """
-    if _weightless(source) != _weightless(rule):
-        raise ValueError(
-            f"The optimizer {optimizer!r} is another rule than the one to "
-            f"train: {source} and {rule}."
-        )
-
-
-def _without_curves(values: Any) -> Any:
-    if not isinstance(values, Mapping):
-        return values
-    return {
-        key: _without_curves(value)
-        for key, value in values.items()
-        if key not in ("mean", "std")
-    }
-
-
-def _weightless(config: Any) -> Any:
-    """Returns a rule's configuration without what decides its weights."""
-    if not isinstance(config, Mapping):
-        return config
-    return {
-        key: _weightless(value)
-        for key, value in config.items()
-        if key not in ("initializer", "seed")
-    }
 
 
 def meta_train(
@@ -331,7 +173,7 @@ def meta_train(
     made = settings_lib.make(settings)
     config = config_lib.Config(
         problem.config(),
-        complete_rule(rule, problem, initial_optimizer, made.seed),
+        preparation.complete_rule(rule, problem, initial_optimizer, made.seed),
         made,
         initial_optimizer,
     )
@@ -347,7 +189,7 @@ def run(
     experiment: Experiment,
     log_dir: str | os.PathLike | None = None,
     test_runs: int = 0,
-    baselines: Sequence[str] = BASELINES,
+    baselines: Sequence[str] = provenance.BASELINES,
 ) -> pathlib.Path:
     """Continues or starts an experiment, trains it to the end and exports.
 
@@ -371,81 +213,20 @@ def run(
 def _train(experiment: Experiment, log_dir: str | os.PathLike | None) -> None:
     progress = experiment.trainer.progress
     if experiment.restore():
-        print(f"Resumed after epoch {int(progress.epoch)}.")
+        print(f"Resumed after run {int(progress.runs_done)}.")
     settings = experiment.config.settings
     experiment.train(
         [
             reporting.ConsoleReporter(
-                settings.num_epochs, settings.log_period, int(progress.epoch)
+                settings.num_epochs,
+                settings.log_period,
+                int(progress.runs_done),
             ),
             reporting.TensorBoardReporter(log_dir or experiment.path / "logs"),
         ]
     )
     print(
-        f"Trained {int(progress.epoch)} epochs; best validation loss "
-        f"{float(progress.best_loss):.4g} after epoch "
-        f"{int(progress.best_epoch)}."
+        f"Trained {int(progress.runs_done)} runs; best validation loss "
+        f"{float(progress.best_loss):.4g} after run "
+        f"{int(progress.best_run)}."
     )
-
-
-def complete_rule(
-    rule: Mapping[str, Any] | None,
-    problem: problems.Problem,
-    initial_optimizer: str | None = None,
-    seed: int = 0,
-) -> dict[str, Any]:
-    """Returns a rule's configuration with all defaults written out.
-
-    Args:
-        rule: The configuration; None for that of the optimizer to start from,
-            or else for what suits the problem.
-        problem: The problem.
-        initial_optimizer: The saved optimizer to start from.
-        seed: Draws phi, where the configuration does not say otherwise.
-
-    Returns:
-        The configuration.
-    """
-    if rule is None and initial_optimizer is not None:
-        rule = metadata_lib.read(initial_optimizer)["rule"]
-    rule = _seeded(rule or problem.default_rule(), seed)
-    complete = registry.make_rule(rule, problem.parameter_names).config()
-    lost = sorted(set(rule) - set(complete))
-    if lost:
-        raise ValueError(
-            f"The rule {rule.get('rule')!r} takes the options {lost}, but its "
-            "config() leaves them out, so that it could not be built again; "
-            "add them there."
-        )
-    return complete
-
-
-def suited_rule(
-    options: Mapping[str, Any], problem: problems.Problem
-) -> dict[str, Any]:
-    """Returns a rule of given options, in all else as it suits the problem."""
-    default = problem.default_rule()
-    if options.get("rule", default["rule"]) == default["rule"]:
-        return {**default, **options}
-    return dict(options)
-
-
-def _seeded(rule: Any, seed: int) -> Any:
-    """Gives a seed to every part of a rule that takes one and has none."""
-    if not isinstance(rule, Mapping):
-        return rule  # Refused where the rule is made.
-    if isinstance(rule.get("routes"), Mapping):
-        routes = {k: _seeded(v, seed) for k, v in rule["routes"].items()}
-        return {**rule, "routes": routes}
-    name = rule.get("rule", "coordinatewise")
-    if name in registry.RULES and "seed" in registry.accepted_options(name):
-        return {"seed": seed, **rule}
-    return dict(rule)
-
-
-def versions() -> dict[str, str]:
-    """Returns the versions that a trained optimizer may depend on."""
-    packages = ("tensorflow", "keras", "dm-sonnet", "numpy")
-    return {"python": platform.python_version()} | {
-        package: importlib.metadata.version(package) for package in packages
-    }

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import pathlib
+import warnings
 from collections.abc import Iterator
+
+from l2l_tf.core import siblings
 
 LOCK = ".lock"
 
@@ -26,17 +28,24 @@ def locked(folder: str | os.PathLike) -> Iterator[None]:
     """
     path = pathlib.Path(folder)
     path.mkdir(parents=True, exist_ok=True)
-    with open(path / LOCK, "a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            file.seek(0)
-            raise FileExistsError(
-                f"save_path={str(path)!r} is in use by process "
-                f"{file.read().strip() or 'unknown'}; wait until it ends, or "
-                "choose another path."
-            ) from error
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
+    file = path / LOCK
+    file.touch()
+    try:
+        held = siblings.hold(file)
+    except BlockingIOError as error:
+        raise FileExistsError(
+            f"save_path={str(path)!r} is in use by process "
+            f"{file.read_text().strip() or 'unknown'}; wait until it ends, or "
+            "choose another path."
+        ) from error
+    if held is None:
+        warnings.warn(
+            f"save_path={str(path)!r} lies where there are no locks; make sure "
+            "that no other process trains there.",
+            stacklevel=3,
+        )
+    try:
+        file.write_text(f"{os.getpid()}\n")
         yield
+    finally:
+        siblings.release(held)

@@ -9,7 +9,6 @@ lie in `recipes/`.
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import pathlib
 import re
@@ -17,6 +16,7 @@ import runpy
 from collections.abc import Mapping
 from typing import Any
 
+from l2l_tf.core import files
 from l2l_tf.core import registry
 
 _FOLDER = pathlib.Path(__file__).resolve().parent / "recipes"
@@ -140,8 +140,8 @@ def from_json(values: Any, name: str, may_import: bool = False) -> Recipe:
 
 def _read(path: pathlib.Path) -> Any:
     try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError, RecursionError) as error:
+        return files.read_json(path.resolve())
+    except (OSError, ValueError) as error:
         said = str(error).rstrip(".")
         raise ValueError(
             f"The recipe {str(path)!r} is not valid JSON: {said}."
@@ -186,7 +186,7 @@ def _stage(owner: str, values: Any) -> Stage:
         raise ValueError(f"{owner}, {name!r}, names no problem.")
     try:
         # JSON's own values, whatever a program may have made them of.
-        return Stage(**json.loads(json.dumps(dict(values))))
+        return Stage(**files.plain(dict(values)))
     except TypeError as error:
         raise ValueError(f"{owner}, {name!r}, is no JSON: {error}.") from error
 

@@ -12,14 +12,14 @@ import tensorflow as tf
 import tqdm
 
 from l2l_tf.evaluation import plotting
-from l2l_tf.meta_training import trainer as meta_training
+from l2l_tf.meta_training import progress
 
 
 class Reporter(Protocol):
-    """Is told of every epoch."""
+    """Is told of every run."""
 
-    def epoch(self, report: meta_training.Report) -> None:
-        """Takes the report of one epoch."""
+    def after_run(self, report: progress.Report) -> None:
+        """Takes the report of one run."""
 
     def close(self) -> None:
         """Is called once, at the end."""
@@ -30,44 +30,44 @@ class ConsoleReporter:
 
     def __init__(
         self,
-        num_epochs: int,
+        num_runs: int,
         log_period: int,
-        first_epoch: int = 0,
+        first_run: int = 0,
         stream: TextIO | None = None,
     ):
         """Starts the bar.
 
         Args:
-            num_epochs: Epochs in all.
-            log_period: Epochs between two plain lines.
-            first_epoch: Epochs that an earlier process has done.
+            num_runs: Runs in all.
+            log_period: Runs between two plain lines.
+            first_run: Runs that an earlier process has done.
             stream: Where to write; standard output by default.
         """
         self._stream = stream or sys.stdout
-        self._num_epochs = num_epochs
+        self._num_runs = num_runs
         self._log_period = log_period
-        self._first_epoch = first_epoch
+        self._first_run = first_run
         self._began = time.perf_counter()
         self._meta_losses: list[float] = []
         self._validation = "-"
         self._bar = None
         if self._stream.isatty():
             self._bar = tqdm.tqdm(
-                total=num_epochs,
-                initial=first_epoch,
-                unit="epoch",
+                total=num_runs,
+                initial=first_run,
+                unit="run",
                 file=self._stream,
                 dynamic_ncols=True,
             )
 
-    def epoch(self, report: meta_training.Report) -> None:
+    def after_run(self, report: progress.Report) -> None:
         """See `Reporter`."""
         self._meta_losses.append(report.meta_loss)
         if report.validation_loss is not None:
             self._validation = f"{report.validation_loss:.4g}"
             best = ", the best so far" if report.is_best else ""
             self._line(
-                f"epoch {report.epoch}: validation loss "
+                f"run {report.run}: validation loss "
                 f"{report.validation_loss:.4g}, final loss "
                 f"{report.final_loss:.4g}{best}"
             )
@@ -79,12 +79,12 @@ class ConsoleReporter:
                 refresh=False,
             )
             self._bar.update()
-        elif report.epoch % self._log_period == 0:
+        elif report.run % self._log_period == 0:
             self._line(
-                f"epoch {report.epoch}/{self._num_epochs}: meta-loss "
+                f"run {report.run}/{self._num_runs}: meta-loss "
                 f"{recent:.4g}, gradient norm {report.gradient_norm:.3g}, "
                 f"skipped updates {report.skipped}, "
-                f"{self._time_left(report.epoch)} left"
+                f"{self._time_left(report.run)} left"
             )
 
     def close(self) -> None:
@@ -98,22 +98,22 @@ class ConsoleReporter:
         else:
             print(text, file=self._stream, flush=True)
 
-    def _time_left(self, epoch: int) -> str:
+    def _time_left(self, runs_done: int) -> str:
         elapsed = time.perf_counter() - self._began
-        rate = elapsed / max(1, epoch - self._first_epoch)
-        return tqdm.tqdm.format_interval(rate * (self._num_epochs - epoch))
+        rate = elapsed / max(1, runs_done - self._first_run)
+        return tqdm.tqdm.format_interval(rate * (self._num_runs - runs_done))
 
 
 class TensorBoardReporter:
-    """Scalars of every epoch, and each validation's curves as an image."""
+    """Scalars of every run, and each validation's curves as an image."""
 
     def __init__(self, log_dir: str | os.PathLike):
         """Takes the folder for TensorBoard's files."""
         self._writer = tf.summary.create_file_writer(str(log_dir))
 
-    def epoch(self, report: meta_training.Report) -> None:
+    def after_run(self, report: progress.Report) -> None:
         """See `Reporter`."""
-        with self._writer.as_default(step=report.epoch):
+        with self._writer.as_default(step=report.run):
             tf.summary.scalar("training/meta_loss", report.meta_loss)
             tf.summary.scalar("training/gradient_norm", report.gradient_norm)
             tf.summary.scalar("training/skipped_updates", report.skipped)
@@ -123,7 +123,7 @@ class TensorBoardReporter:
             tf.summary.scalar("validation/loss", report.validation_loss)
             tf.summary.scalar("validation/final_loss", report.final_loss)
             figure = plotting.validation(
-                report.validation, f"validation after epoch {report.epoch}"
+                report.validation, f"validation after run {report.run}"
             )
             image = plotting.to_array(figure)[np.newaxis]
             tf.summary.image("validation/learning_curves", image)

@@ -7,7 +7,6 @@ save_path/trial-000/      an experiment for each trial, and its trial.json
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import os
 import pathlib
@@ -31,14 +30,14 @@ class Trial:
         index: Its number.
         learning_rate: Adam's learning rate on phi.
         loss: The best validation loss; infinite if there was none.
-        epoch: The epoch of that loss.
+        run: The run after which it was found.
         optimizer: The exported optimizer; None if there is none.
     """
 
     index: int
     learning_rate: float
     loss: float
-    epoch: int
+    run: int
     optimizer: str | None
 
 
@@ -65,6 +64,7 @@ def search(
     num_trials: int,
     lowest: float,
     highest: float,
+    test_runs: int = 0,
 ) -> Iterator[Trial]:
     """Meta-trains once for each rate; continues where it was interrupted.
 
@@ -77,6 +77,8 @@ def search(
         num_trials: Number of rates.
         lowest: The least rate.
         highest: The greatest rate.
+        test_runs: Test runs of each trial, see
+            `l2l_tf.meta_training.experiment.Experiment.export`.
 
     Yields:
         Each trial when it is done, or at once if it was done before.
@@ -99,29 +101,54 @@ def search(
                     problem,
                     dataclasses.replace(config, settings=settings),
                 ),
+                test_runs,
             )
             files.write_json(file, dataclasses.asdict(trial))
-        values = json.loads(file.read_text())
-        if values["loss"] is None:
-            values["loss"] = math.inf  # for which JSON has no number
-        yield Trial(**values)
+        yield _read(file)
 
 
 def table(trials: Sequence[Trial]) -> str:
     """Returns the trials as a table, the best first."""
-    lines = [f"{'trial':>5} {'rate':>9} {'loss':>9} {'epoch':>6}"]
+    lines = [f"{'trial':>5} {'rate':>9} {'loss':>9} {'run':>6}"]
     for trial in sorted(trials, key=lambda trial: trial.loss):
         lines.append(
             f"{trial.index:>5} {trial.learning_rate:>9.3g} "
-            f"{trial.loss:>9.4g} {trial.epoch:>6}"
+            f"{trial.loss:>9.4g} {trial.run:>6}"
         )
     return "\n".join(lines)
 
 
-def _run(index: int, experiment: experiment_lib.Experiment) -> Trial:
+def _read(file: pathlib.Path) -> Trial:
+    """Returns a trial that is done.
+
+    Raises:
+        ValueError: If the file does not hold one.
+    """
+    try:
+        values = files.read_json(file.resolve())
+        if "epoch" in values:  # what runs were called in earlier files
+            values["run"] = values.pop("epoch")
+        if values["loss"] is None:
+            values["loss"] = math.inf  # JSON has no infinity
+        trial = Trial(**values)
+        checks.integer("index", trial.index, 0)
+        checks.integer("run", trial.run, -1)
+        checks.number("learning_rate", trial.learning_rate)
+        if trial.loss != math.inf:
+            checks.number("loss", trial.loss)
+        return trial
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{file} does not hold a trial; remove it to train that one anew."
+        ) from error
+
+
+def _run(
+    index: int, experiment: experiment_lib.Experiment, test_runs: int
+) -> Trial:
     optimizer = None
     try:
-        optimizer = str(experiment_lib.run(experiment))
+        optimizer = str(experiment_lib.run(experiment, test_runs=test_runs))
     except meta_training.MetaTrainingError as error:
         # A rate that is too high is a result of the search.
         print(f"Trial {index} failed: {error}")
@@ -131,7 +158,7 @@ def _run(index: int, experiment: experiment_lib.Experiment) -> Trial:
         experiment.config.settings.learning_rate,
         # What failed has no optimizer, however good it was before.
         math.inf if optimizer is None else float(progress.best_loss),
-        int(progress.best_epoch),
+        int(progress.best_run),
         optimizer,
     )
 
@@ -159,11 +186,11 @@ def _claim(
         files.write_json(file, {"range": bounds, **values})
         return config
     try:
-        values = json.loads(file.read_text())
+        values = files.read_json(file.resolve())
         saved_bounds = values.pop("range")
         values["settings"]["learning_rate"] = config.settings.learning_rate
         saved = config_lib.Config.from_json(values)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{file} does not describe a search.") from error
     lanes = config.settings.num_lanes or saved.settings.num_lanes
     settings = dataclasses.replace(config.settings, num_lanes=lanes)

@@ -1,7 +1,7 @@
 """How to meta-train: plain values, each with its help text and its check.
 
-Written once: command-line flags are made from these fields. So that `--help`
-need not wait for TensorFlow, nothing here imports it before values are checked.
+Scripts make their flags from these fields. Nothing here imports TensorFlow
+before values are checked, so that `--help` need not wait for it.
 """
 
 from __future__ import annotations
@@ -10,27 +10,21 @@ import dataclasses
 import functools
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from l2l_tf.core import checks
 from l2l_tf.core import registry
 from l2l_tf.meta_gradients import registry as meta_gradients
-
-SCHEDULES = ("constant", "cosine")
+from l2l_tf.meta_training import conversions
 
 _MAX_LANES = 16
-_MAX_INT32 = 2**31 - 1
-# The least and the greatest normal numbers of float32.
-_FLOAT32_RANGE = (1.1754944e-38, 3.4028235e38)
-
-Convert = Callable[[str, Any], Any]
 
 
 def _setting(
     default: Any,
     help_text: str,
-    convert: Convert,
+    convert: conversions.Convert,
     alias: str | None = None,
     of_estimator: bool = False,
 ) -> Any:
@@ -56,121 +50,66 @@ def _setting(
     )
 
 
-def _integer(name: str, value: Any, minimum: int = 1) -> int:
-    value = checks.integer(name, value, minimum)
-    if value > _MAX_INT32:
-        raise ValueError(
-            f"{name} must be at most {_MAX_INT32}; received {value}."
-        )
-    return value
-
-
-def _seed(name: str, value: Any) -> int:
-    # Seeds are split into parts of 31 bits where they become tensors.
-    return checks.integer(name, value, minimum=0)
-
-
-def _float32(name: str, value: Any, zero: bool = False) -> float:
-    value = float(checks.number(name, value, 0.0, above=not zero))
-    least, greatest = _FLOAT32_RANGE
-    if value and not least <= value <= greatest:
-        raise ValueError(
-            f"{name} must be between {least:.2g} and {greatest:.2g}, the "
-            f"numbers that float32 holds; received {value!r}."
-        )
-    return value
-
-
-def _fraction(name: str, value: Any) -> float:
-    value = float(checks.number(name, value, 0.0, above=True))
-    if value > 1.0:
-        raise ValueError(f"{name} must be at most 1; received {value!r}.")
-    return value
-
-
-def _boolean(name: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError(f"{name} must be true or false; received {value!r}.")
-    return value
-
-
-def _schedule(name: str, value: Any) -> str:
-    if value not in SCHEDULES:
-        raise ValueError(
-            f"Unknown {name} {value!r}; accepted: {list(SCHEDULES)}."
-        )
-    return value
-
-
-def _meta_gradient(name: str, value: Any) -> str:
-    del name
-    meta_gradients.ESTIMATORS.get(value)
-    return value
-
-
-def _step_weights(name: str, value: Any) -> Any:
-    del name  # Checked with unroll_length.
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _optional(convert: Convert) -> Convert:
-    return lambda name, value: None if value is None else convert(name, value)
-
-
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """How to meta-train. An epoch is one run of `num_steps` updates.
+    """How to meta-train. A run is `num_steps` updates of an optimizee.
 
     Each field's metadata holds its help text (`help`).
     """
 
-    num_epochs: int = _setting(10_000, "Number of epochs.", _integer)
+    num_epochs: int = _setting(10_000, "Number of runs.", checks.integer)
     num_steps: int = _setting(
-        100, "Updates of the optimizee per epoch.", _integer
+        100, "Updates of the optimizee per run.", checks.integer
     )
     unroll_length: int = _setting(
-        20, "Updates per unroll; divides num_steps.", _integer
+        20, "Updates per unroll; divides num_steps.", checks.integer
     )
     learning_rate: float = _setting(
         0.001,
         "Adam's learning rate on phi.",
-        functools.partial(_float32, zero=True),
+        functools.partial(conversions.float32, zero=True),
     )
     learning_rate_schedule: str = _setting(
         "constant",
-        "constant, or cosine: decay to zero at the last epoch.",
-        _schedule,
+        "constant, or cosine: decay to zero at the last run.",
+        conversions.schedule,
     )
     gradient_clip_norm: float | None = _setting(
         None,
         "Greatest norm of the meta-gradient. Default: no limit.",
-        _optional(_float32),
+        conversions.optional(conversions.float32),
     )
     num_optimizees: int = _setting(
         1,
         "Optimizees per meta-step, whose meta-gradients are averaged.",
-        _integer,
+        checks.integer,
         alias="batch_size",
     )
     second_derivatives: bool = _setting(
         False,
         "Differentiate through the optimizee's gradients.",
-        _boolean,
+        checks.boolean,
         of_estimator=True,
     )
     meta_gradient: str | None = _setting(
         None,
-        "How the meta-gradient is estimated: replay (exact, faster, less "
-        "memory), autodiff, es (evolution strategies) or pes (persistent "
-        "evolution strategies: of the whole run, from short unrolls). Default: "
-        "replay, and autodiff with second_derivatives.",
-        _optional(_meta_gradient),
+        "How the meta-gradient is estimated, such as autodiff, replay (as "
+        "exact, faster, less memory) or es (evolution strategies; an unknown "
+        "name prints the list). Default: replay, and autodiff with "
+        "second_derivatives.",
+        conversions.optional(conversions.meta_gradient),
+    )
+    meta_gradient_options: str | Mapping[str, Any] = _setting(
+        "",
+        "Options that the estimator of the meta-gradient has beside these "
+        "settings, as JSON or key=value pairs separated by commas.",
+        conversions.options,
     )
     coordinate_fraction: float = _setting(
         1.0,
         "Share of the coordinates that replay draws for each unroll; with less "
         "than 1 meta-gradients are unbiased estimates.",
-        _fraction,
+        conversions.fraction,
         of_estimator=True,
     )
     num_lanes: int | None = _setting(
@@ -178,51 +117,55 @@ class Settings:
         "Shares of the coordinates that are replayed side by side; kept with "
         "the experiment, since sums differ in rounding with their number. "
         f"Default: one for each core of the machine, at most {_MAX_LANES}.",
-        _optional(_integer),
+        conversions.optional(checks.integer),
         of_estimator=True,
     )
     num_pairs: int = _setting(
         16,
         "Pairs of perturbed rules, phi + e and phi - e, per unroll of es and "
         "pes.",
-        _integer,
+        checks.integer,
         of_estimator=True,
     )
     perturbation_std: float = _setting(
         0.01,
         "Standard deviation of the perturbations e of es and pes.",
-        _float32,
+        conversions.float32,
         of_estimator=True,
     )
     jit_compile: bool = _setting(
         True,
         "Let XLA compile unrolls, replay and validation; false for an "
         "optimizee that XLA cannot compile.",
-        _boolean,
+        checks.boolean,
     )
     step_weights: str | tuple[float, ...] = _setting(
         "constant",
-        "Weights w_t of the losses of one unroll: constant, rising, last, or a "
+        "Factors w_t of the losses of one unroll: constant, rising, last, or a "
         "list of unroll_length + 1 numbers.",
-        _step_weights,
+        conversions.step_weights,
     )
     evaluation_period: int = _setting(
-        1_000, "Epochs between two validations.", _integer
+        1_000, "Runs between two validations.", checks.integer
     )
-    evaluation_epochs: int = _setting(20, "Runs per validation.", _integer)
-    log_period: int = _setting(100, "Epochs between two log lines.", _integer)
+    evaluation_epochs: int = _setting(
+        20, "Runs per validation.", checks.integer
+    )
+    log_period: int = _setting(
+        100, "Runs between two log lines.", checks.integer
+    )
     patience: int | None = _setting(
         None,
         "Stop after this many validations without a new best. Default: never.",
-        _optional(_integer),
+        conversions.optional(checks.integer),
     )
     max_skips_in_a_row: int = _setting(
         100,
         "Updates skipped one after the other, since the meta-loss or its "
         "gradient was not finite, that end training with an error.",
-        _integer,
+        checks.integer,
     )
-    seed: int = _setting(0, "Seed of all randomness.", _seed)
+    seed: int = _setting(0, "Seed of all randomness.", checks.seed)
 
     def __post_init__(self):
         """Converts values, and refuses what makes no sense."""
@@ -248,12 +191,13 @@ class Settings:
 
     @property
     def estimator_options(self) -> dict[str, Any]:
-        """The settings that are options of the estimator."""
+        """The settings that are options of the estimator, and its own."""
         accepted = registry.accepted(
             meta_gradients.ESTIMATORS.get(self.estimator)
         )
         names = [field.name for field in dataclasses.fields(self)]
-        return {n: getattr(self, n) for n in names if n in accepted}
+        settings = {n: getattr(self, n) for n in names if n in accepted}
+        return {**settings, **self.meta_gradient_options}
 
     def resolved(self) -> Settings:
         """Returns the same settings with what depends on the machine fixed."""
@@ -263,17 +207,29 @@ class Settings:
         cores = min(os.cpu_count() or 1, _MAX_LANES)
         return dataclasses.replace(self, num_lanes=cores)
 
-    def learning_rate_at(self, epoch: int) -> float:
-        """Returns Adam's learning rate during an epoch, counted from 0."""
+    def learning_rate_at(self, run: int) -> float:
+        """Returns Adam's learning rate during a run, counted from 0."""
         if self.learning_rate_schedule == "constant":
             return self.learning_rate
-        phase = math.pi * epoch / self.num_epochs
+        phase = math.pi * run / self.num_epochs
         return self.learning_rate * 0.5 * (1.0 + math.cos(phase))
 
     def _check_estimator_options(self) -> None:
         estimators = meta_gradients.ESTIMATORS
         chosen = estimators.get(self.estimator)
         accepted = registry.accepted(chosen)
+        given = self.meta_gradient_options
+        fields = {field.name for field in dataclasses.fields(self)}
+        for name in sorted(fields & set(given)):
+            raise ValueError(
+                f"{name} is a setting of its own, and no option in "
+                f"meta_gradient_options; received {given!r}."
+            )
+        registry.check_options(
+            f"meta_gradient={self.estimator!r}",
+            given,
+            sorted(set(accepted) - fields),
+        )
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             is_lacking = (

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import os
 import pathlib
 from collections.abc import Iterator
@@ -18,10 +17,12 @@ from l2l_tf.core import files
 from l2l_tf.meta_training import config as config_lib
 from l2l_tf.meta_training import experiment as experiment_lib
 from l2l_tf.meta_training import locking
+from l2l_tf.meta_training import preparation
 from l2l_tf.meta_training import recipe as recipe_lib
 from l2l_tf.meta_training import settings as settings_lib
 from l2l_tf.problems import base as problems
 from l2l_tf.problems import registry
+from l2l_tf.rules import registry as rules
 from l2l_tf.saving import metadata
 
 
@@ -132,7 +133,7 @@ def plan(
             settings = settings_lib.make(stage.settings)
             start, rule = stage.start_from, None
             if stage.rule is not None:
-                rule = experiment_lib.suited_rule(stage.rule, problem)
+                rule = preparation.suited_rule(stage.rule, problem)
             if start in planned:
                 source = planned[start]
                 start = str(source.folder / "optimizer")
@@ -141,18 +142,18 @@ def plan(
             elif start is not None:
                 start_rule = metadata.read(start)["rule"]
                 rule = rule or start_rule
-            rule = experiment_lib.complete_rule(
-                rule, problem, seed=settings.seed
-            )
+            rule = preparation.complete_rule(rule, problem, seed=settings.seed)
             if start is not None:
-                experiment_lib.check_start(start, start_rule, rule)
+                preparation.start_weights(
+                    start, rules.make_rule(start_rule), rules.make_rule(rule)
+                )
             of_recipe = (
                 recipe.name if stage is last else f"{recipe.name}/{stage.name}"
             )
             config = config_lib.Config(
                 problem.config(), rule, settings, start, command, of_recipe
             )
-            experiment_lib.make_trainer(problem, config)
+            preparation.make_trainer(problem, config)
         planned[stage.name] = Planned(
             save_path / f"{number}-{stage.name}", problem, config
         )
@@ -201,8 +202,8 @@ def _check_same(recipe: recipe_lib.Recipe, path: pathlib.Path) -> None:
             )
         return
     try:
-        values = json.loads(file.read_text())
-    except (OSError, ValueError, RecursionError) as error:
+        values = files.read_json(file.resolve())
+    except (OSError, ValueError) as error:
         raise ValueError(f"{file} is not a recipe: {error}.") from error
     if values != recipe.to_json():
         raise ValueError(

@@ -19,9 +19,11 @@ from l2l_tf.meta_gradients import meta_loss
 from l2l_tf.meta_gradients import registry
 from l2l_tf.meta_gradients import unroll as unroll_lib
 from l2l_tf.meta_training import meta_optimizer
+from l2l_tf.meta_training import progress as progress_lib
 from l2l_tf.meta_training import settings as settings_lib
 from l2l_tf.problems import base as problems
 from l2l_tf.rules import base as rules
+from l2l_tf.rules import registry as rule_registry
 
 _Started = tuple[unroll_lib.Run, meta_gradients.Nest]
 """A run, and what the estimator carries along it."""
@@ -29,51 +31,6 @@ _Started = tuple[unroll_lib.Run, meta_gradients.Nest]
 
 class MetaTrainingError(RuntimeError):
     """Meta-training cannot go on."""
-
-
-class Progress(tf.Module):
-    """Where training stands: everything that phi and Adam do not hold."""
-
-    def __init__(self, phi: list[tf.Variable]):
-        """Starts at epoch 0 with no best yet."""
-        super().__init__()
-
-        def variable(value, dtype):
-            return tf.Variable(value, trainable=False, dtype=dtype)
-
-        self.epoch = variable(0, tf.int64)
-        self.best_loss = variable(math.inf, tf.float64)
-        self.best_epoch = variable(0, tf.int64)
-        self.evaluations_since_best = variable(0, tf.int64)
-        self.best_phi = [variable(v, v.dtype) for v in phi]
-
-
-@dataclasses.dataclass(frozen=True)
-class Report:
-    """What happened in one epoch.
-
-    Attributes:
-        epoch: Epochs done.
-        meta_loss: Weighted mean of the run's losses, sum w_t f / sum w_t.
-        gradient_norm: Mean norm of the epoch's meta-gradients.
-        learning_rate: Adam's learning rate.
-        skipped: Updates skipped so far, in all.
-        validation: Validation's learning curves, where there was one: shape
-            [curves, num_steps + 1].
-        validation_loss: Their mean loss over the last tenth of the steps.
-        final_loss: Their mean of f(theta_T).
-        is_best: Whether this is the best phi so far.
-    """
-
-    epoch: int
-    meta_loss: float
-    gradient_norm: float
-    learning_rate: float
-    skipped: int
-    validation: np.ndarray | None = None
-    validation_loss: float | None = None
-    final_loss: float | None = None
-    is_best: bool = False
 
 
 def combine(
@@ -94,8 +51,8 @@ class MetaTrainer:
     A meta-step has three parts: an estimate of the meta-gradient for each
     optimizee, which is pure; their mean; and a guarded step of Adam.
 
-    Every draw depends on the seed and the epoch's number alone, and all that
-    changes is in variables (`checkpointable`), so that a run that is
+    Every draw depends on the seed and the run's number alone, and all that
+    changes is in variables (`checkpointable`), so that a training that is
     restored continues exactly as if it had never stopped.
 
     Source: Andrychowicz et al. 2016, sections 2 and 3.
@@ -128,7 +85,7 @@ class MetaTrainer:
         self.meta_optimizer = meta_optimizer.MetaOptimizer(
             self._phi, settings.gradient_clip_norm
         )
-        self.progress = Progress(self._phi)
+        self.progress = progress_lib.Progress(self._phi)
         self._step_weights = meta_loss.step_weights(
             settings.step_weights, settings.unroll_length
         )
@@ -140,40 +97,40 @@ class MetaTrainer:
             **settings.estimator_options,
         )
         # Traced once each, however many optimizees a meta-step has.
-        self._start = tf.function(self._start_run)
-        self._estimate = tf.function(self._estimator.__call__)
-        self._meta_step = tf.function(self._take_meta_step)
-        self._epoch = tf.function(self._run_epoch)
+        self._start = tf.function(self._start_run, autograph=False)
+        self._estimate = tf.function(self._estimator.__call__, autograph=False)
+        self._meta_step = tf.function(self._take_meta_step, autograph=False)
+        self._make_run = tf.function(self._take_meta_steps, autograph=False)
 
     def checkpointable(self) -> dict[str, Any]:
         """Returns all that a checkpoint has to hold, by name."""
         return {
             "phi": self._phi,
             "meta_optimizer": self.meta_optimizer,
-            "progress": self.progress,
+            "progress": self.progress.checkpointable(),
         }
 
     @property
     def is_finished(self) -> bool:
-        """Whether all epochs are done or patience has run out."""
+        """Whether all runs are done or patience has run out."""
         patience = self.settings.patience
-        return int(self.progress.epoch) >= self.settings.num_epochs or (
+        return int(self.progress.runs_done) >= self.settings.num_epochs or (
             patience is not None
             and int(self.progress.evaluations_since_best) >= patience
         )
 
-    def train(self) -> Iterator[Report]:
-        """Trains until finished, epoch by epoch.
+    def train(self) -> Iterator[progress_lib.Report]:
+        """Trains until finished, run by run.
 
         Yields:
-            A report after each epoch, with all variables up to date.
+            A report after each run, with all variables up to date.
 
         Raises:
             MetaTrainingError: If too many updates in a row were skipped.
             CompilationError: If XLA cannot compile the problem.
         """
         while not self.is_finished:
-            yield self._train_epoch()
+            yield self._train_run()
 
     def restore_best(self) -> None:
         """Sets phi to the best values found by validation.
@@ -192,35 +149,34 @@ class MetaTrainer:
         ):
             variable.assign(best)
 
-    def _train_epoch(self) -> Report:
+    def _train_run(self) -> progress_lib.Report:
         settings = self.settings
-        epoch = int(self.progress.epoch)
-        rate = tf.constant(settings.learning_rate_at(epoch), tf.float32)
+        index = int(self.progress.runs_done)
+        rate = tf.constant(settings.learning_rate_at(index), tf.float32)
         seeds = [
             randomness.run_seed(
-                settings.seed, "train", epoch * settings.num_optimizees + index
+                settings.seed, "train", index * settings.num_optimizees + i
             )
-            for index in range(settings.num_optimizees)
+            for i in range(settings.num_optimizees)
         ]
         with compilation.explained(settings.jit_compile):
-            losses, norms = self._epoch(seeds, rate)
+            losses, norms = self._make_run(seeds, rate)
         self._check_skips()
-        epoch += 1
-        report = Report(
-            epoch=epoch,
+        done = index + 1
+        report = progress_lib.Report(
+            run=done,
             meta_loss=float(np.mean(losses) / np.sum(self._step_weights)),
             gradient_norm=float(np.mean(norms)),
             learning_rate=float(rate),
             skipped=int(self.meta_optimizer.skipped),
         )
-        if epoch % settings.evaluation_period == 0 or (
-            epoch == settings.num_epochs
-        ):
+        is_last = done == settings.num_epochs
+        if done % settings.evaluation_period == 0 or is_last:
             report = self._validate(report)
-        self.progress.epoch.assign(epoch)
+        self.progress.runs_done.assign(done)
         return report
 
-    def _run_epoch(
+    def _take_meta_steps(
         self, seeds: list[tf.Tensor], rate: tf.Tensor
     ) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
         started = [self._start(seed) for seed in seeds]
@@ -262,33 +218,23 @@ class MetaTrainer:
             lambda rate: self.rule,
             self.problem.with_split("validation"),
             settings.num_steps,
-            # Not where only validation would ask XLA, after many epochs.
+            # XLA compiles validation only where it compiles unrolls too: an
+            # optimizee that it refuses is then found at the first unroll, and
+            # not at the first validation, after many runs.
             settings.estimator_options.get("jit_compile", False),
         )
 
-    def _validate(self, report: Report) -> Report:
+    def _validate(self, report: progress_lib.Report) -> progress_lib.Report:
         curves = self._validation.curves(
             self.settings.seed, self.settings.evaluation_epochs
         )
         loss = evaluation.mean_of_last_tenth(curves)
-        progress = self.progress
-        is_best = loss < float(progress.best_loss)
-        if is_best:
-            progress.best_loss.assign(loss)
-            progress.best_epoch.assign(report.epoch)
-            progress.evaluations_since_best.assign(0)
-            for best, variable in zip(
-                progress.best_phi, self._phi, strict=True
-            ):
-                best.assign(variable)
-        else:
-            progress.evaluations_since_best.assign_add(1)
         return dataclasses.replace(
             report,
             validation=curves,
             validation_loss=loss,
             final_loss=float(np.mean(curves[:, -1])),
-            is_best=is_best,
+            is_best=self.progress.take_best(loss, report.run, self._phi),
         )
 
     def _check_skips(self) -> None:
@@ -297,10 +243,9 @@ class MetaTrainer:
             raise MetaTrainingError(
                 f"The meta-loss or its gradient was not finite in the last "
                 f"{skips} meta-steps, so training was stopped; phi holds its "
-                "last finite values. scripts/export.py exports the best rule "
-                "so far, if there was a validation. Try a smaller "
-                "learning_rate, a gradient_clip_norm, or a rule with a "
-                "smaller scale."
+                "last finite values. The best rule so far can be exported, if "
+                "there was a validation. Try a smaller learning_rate, a "
+                "gradient_clip_norm, or a rule with a smaller scale."
             )
 
 
@@ -308,7 +253,7 @@ def _check_weights(rule: rules.UpdateRule) -> None:
     if not rule.trainable_variables:
         raise ValueError(
             f"The rule {rule.config()} has no weights to train; choose a "
-            "learned rule, such as 'coordinatewise'."
+            f"learned rule, such as {rule_registry.DEFAULT!r}."
         )
     dtypes = {variable.dtype.name for variable in rule.trainable_variables}
     refused = sorted(dtypes - {"float32", "float64"})

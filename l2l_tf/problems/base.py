@@ -130,6 +130,14 @@ class Problem(abc.ABC):
         del task, seed
         return ()
 
+    def example_params(self) -> list[tf.Tensor]:
+        """Returns parameters to start from, one draw of all."""
+        seed = tf.constant([0, 0])
+        return self.initial_params(self.sample_task(seed), seed)
+
     def default_rule(self) -> dict[str, Any]:
-        """Configuration of the learned rule that suits the problem."""
-        return {"rule": "coordinatewise"}
+        """Configuration of the learned rule that suits the problem.
+
+        Without a name, as here, it is that of the paper's rule.
+        """
+        return {}

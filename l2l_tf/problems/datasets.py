@@ -6,10 +6,12 @@ import functools
 import os
 import pathlib
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from l2l_tf.core import checks
 from l2l_tf.problems import connection
 
 _DEFAULT_DATA_DIR = "~/tensorflow_datasets"
@@ -40,7 +42,9 @@ class Dataset(NamedTuple):
     num_classes: int
 
 
-def load(name: str, data_dir: str | None = None) -> Dataset:
+def load(
+    name: str, data_dir: str | None = None, num_validation: int | None = None
+) -> Dataset:
     """Loads an image classification data set.
 
     Args:
@@ -48,19 +52,61 @@ def load(name: str, data_dir: str | None = None) -> Dataset:
             any image classification set in TensorFlow Datasets.
         data_dir: Folder of prepared TFDS data sets; by default the
             environment's `TFDS_DATA_DIR`, or `~/tensorflow_datasets`.
+        num_validation: How many images at the end of a TFDS train split are
+            for validation; by default a sixth, the last 10,000 of MNIST. The
+            splits of digits are thirds.
 
     Returns:
-        The splits. The last sixth of a TFDS train split is for validation:
-        the last 10,000 images of MNIST.
+        The splits.
 
     Raises:
         DataNotFoundError: If the data are not there and cannot be fetched.
-        ValueError: If the name is not that of an image classification set.
+        ValueError: If the name is not that of an image classification set, or
+            the number leaves none for training.
     """
     if name == "digits":
         return _load_digits()
     folder = data_dir or os.environ.get("TFDS_DATA_DIR") or _DEFAULT_DATA_DIR
-    return _load_tfds(name, str(pathlib.Path(folder).expanduser()))
+    return _split_tfds(
+        name, str(pathlib.Path(folder).expanduser()), num_validation
+    )
+
+
+def select(dataset: Dataset, labels: Sequence[int]) -> Dataset:
+    """Returns the images of some classes, which are numbered anew.
+
+    Args:
+        dataset: A data set.
+        labels: The classes to keep; the first becomes class 0, and so on.
+
+    Returns:
+        The splits, with copies of their images.
+
+    Raises:
+        ValueError: If these are not two or more of its classes.
+    """
+    classes = range(dataset.num_classes)
+    is_list = isinstance(labels, (list, tuple))
+    if (
+        not is_list
+        or len(labels) < 2
+        or len(set(labels)) < len(labels)
+        or not all(label in classes for label in labels)
+    ):
+        raise ValueError(
+            "labels must be a list of two or more different classes between 0 "
+            f"and {classes[-1]}; received {labels!r}."
+        )
+    numbers = np.full([dataset.num_classes], -1, np.int32)
+    numbers[list(labels)] = np.arange(len(labels))
+
+    def of(split: Images) -> Images:
+        own = numbers[split.labels]
+        return Images(split.images[own >= 0], own[own >= 0], split.scale)
+
+    return Dataset(
+        of(dataset.train), of(dataset.validation), of(dataset.test), len(labels)
+    )
 
 
 @functools.cache
@@ -86,7 +132,30 @@ def _load_digits() -> Dataset:
 
 
 @functools.cache
-def _load_tfds(name: str, data_dir: str) -> Dataset:
+def _split_tfds(
+    name: str, data_dir: str, num_validation: int | None
+) -> Dataset:
+    train, test, num_classes = _load_tfds(name, data_dir)
+    size = len(train.labels)
+    if num_validation is None:
+        num_validation = size // 6
+    if checks.integer("num_validation", num_validation) >= size:
+        raise ValueError(
+            f"num_validation must be less than the {size} images of the train "
+            f"split of {name!r}; received {num_validation}."
+        )
+    bound = size - num_validation
+    return Dataset(
+        Images(train.images[:bound], train.labels[:bound], train.scale),
+        Images(train.images[bound:], train.labels[bound:], train.scale),
+        test,
+        num_classes,
+    )
+
+
+@functools.cache
+def _load_tfds(name: str, data_dir: str) -> tuple[Images, Images, int]:
+    """Returns the train split, the test split and the number of classes."""
     # Both are slow to import, and only needed here.
     import tensorflow as tf
     import tensorflow_datasets as tfds
@@ -131,18 +200,11 @@ def _load_tfds(name: str, data_dir: str) -> Dataset:
             f"TFDS's {name!r} is not an image classification set: its inputs "
             f"have shape {images.shape[1:]}, not [height, width, channels]."
         )
-    num_validation = len(images) // 6
-    split = functools.partial(_images, scale=1.0 / 255.0)
-    return Dataset(
-        split(images[:-num_validation], labels[:-num_validation]),
-        split(images[-num_validation:], labels[-num_validation:]),
-        split(*test),
-        info.features["label"].num_classes,
+    train, test = (
+        Images(images, labels.astype(np.int32), 1.0 / 255.0)
+        for images, labels in ((images, labels), test)
     )
-
-
-def _images(images: np.ndarray, labels: np.ndarray, scale: float) -> Images:
-    return Images(images, labels.astype(np.int32), scale)
+    return train, test, info.features["label"].num_classes
 
 
 def _check_download(name: str, data_dir: str) -> None:
@@ -158,7 +220,7 @@ def _check_download(name: str, data_dir: str) -> None:
         )
     connection.check(
         f"The data set {name!r} is not in {data_dir!r} and cannot be "
-        "downloaded without a network. Point --data_dir or the environment "
+        "downloaded without a network. Point data_dir or the environment "
         "variable TFDS_DATA_DIR to a folder of prepared TFDS data, or connect "
-        "to the internet once; without either, --problem=digits needs no data."
+        "to the internet once; without either, problem=digits needs no data."
     )

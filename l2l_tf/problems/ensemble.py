@@ -1,4 +1,4 @@
-"""Several problems at once, as one weighted sum."""
+"""Several problems at once, as one sum."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ class Ensemble(base.Problem):
     def __init__(
         self,
         problems: Sequence[base.Problem],
-        weights: Sequence[float] | None = None,
+        factors: Sequence[float] | None = None,
     ):
         """Creates the sum.
 
         Args:
             problems: The problems, all on the same split. Their losses must
                 have the same shape.
-            weights: The factors a_i; ones by default.
+            factors: The a_i; ones by default.
 
         Raises:
-            ValueError: If the weights do not match the problems.
+            ValueError: If the factors do not match the problems.
         """
-        weights = [1.0] * len(problems) if weights is None else weights
-        is_list = isinstance(weights, (list, tuple))
-        if not (is_list and problems and len(weights) == len(problems)):
+        factors = [1.0] * len(problems) if factors is None else factors
+        is_list = isinstance(factors, (list, tuple))
+        if not (is_list and problems and len(factors) == len(problems)):
             raise ValueError(
                 f"An ensemble takes one weight for each problem; received "
-                f"{len(problems)} problems and the weights {weights!r}."
+                f"{len(problems)} problems and the weights {factors!r}."
             )
-        for weight in weights:
-            checks.number("Each weight of an ensemble", weight)
+        for factor in factors:
+            checks.number("Each weight of an ensemble", factor)
         super().__init__(problems[0].split)
         self.problems = list(problems)
         configs = [problem.config() for problem in problems]
@@ -52,9 +52,9 @@ class Ensemble(base.Problem):
             "problems": [
                 {"problem": c["name"], **c["options"]} for c in configs
             ],
-            "weights": weights,
+            "weights": factors,  # what the released code calls them
         }
-        self.weights = list(weights)
+        self.factors = list(factors)
 
     def with_split(self, split: str) -> Ensemble:
         """See base class."""
@@ -100,8 +100,8 @@ class Ensemble(base.Problem):
     def loss(self, params, model_state, task, batch, seed):
         """See base class; metrics are named like parameters."""
         losses, next_state, metrics, start = [], [], {}, 0
-        for index, ((problem, own_seed), weight) in enumerate(
-            zip(self._seeded(seed), self.weights, strict=True)
+        for index, ((problem, own_seed), factor) in enumerate(
+            zip(self._seeded(seed), self.factors, strict=True)
         ):
             stop = start + len(problem.parameter_names)
             outcome = problem.loss(
@@ -111,7 +111,7 @@ class Ensemble(base.Problem):
                 batch[index],
                 own_seed,
             )
-            losses.append(tf.cast(weight, outcome.loss.dtype) * outcome.loss)
+            losses.append(tf.cast(factor, outcome.loss.dtype) * outcome.loss)
             next_state.append(outcome.model_state)
             for name, value in outcome.metrics.items():
                 metrics[f"problem_{index}/{name}"] = value
@@ -145,13 +145,13 @@ def from_configs(
     Args:
         split: The split of all problems' data.
         problems: Names and options of the problems.
-        weights: See `Ensemble`.
+        weights: The factors, see `Ensemble`.
 
     Returns:
         The ensemble.
 
     Raises:
-        ValueError: If a problem or the weights are refused.
+        ValueError: If a problem or a factor is refused.
     """
     parts = []
     for options in problems:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
@@ -19,7 +19,60 @@ NAMED_DATASETS = ("digits", "mnist", "fashion_mnist")
 """Data sets that are problems by their own names."""
 
 
-class ImageClassification(sonnet_model.SonnetModel):
+class ImageProblem(sonnet_model.SonnetModel):
+    """f(theta) = cross-entropy of a network on a random minibatch of images.
+
+    What all problems on data sets of images have in common.
+    """
+
+    def __init__(
+        self,
+        dataset: datasets.Dataset,
+        make_network: Callable[[int], networks.MakeModule],
+        split: str = "train",
+        /,
+        batch_size: int = 128,
+        initial_values: initial_values_lib.InitialValues = "module",
+        labels: Sequence[int] | None = None,
+        dtype: str = "float32",
+    ):
+        """Creates the problem.
+
+        Args:
+            dataset: The data.
+            make_network: Returns, for a number of classes, what makes the
+                network.
+            split: The part of the data from which minibatches come.
+            batch_size: Images per minibatch, drawn with replacement.
+            initial_values: How to draw theta_0.
+            labels: The classes that there are, in the order of the network's
+                outputs; by default all.
+            dtype: Type of parameters and arithmetic.
+
+        Raises:
+            ValueError: If a value is refused.
+        """
+        checks.floating_dtype("dtype", dtype)
+        if labels is not None:
+            dataset = datasets.select(dataset, labels)
+        super().__init__(
+            make_network(dataset.num_classes),
+            "sparse_categorical_crossentropy",
+            _examples(dataset, tf.as_dtype(dtype)),
+            split,
+            batch_size,
+            initial_values,
+        )
+        self.options = {
+            "batch_size": checks.integer("batch_size", batch_size),
+            "initial_values": initial_values,
+            "dtype": dtype,
+        }
+        if labels is not None:
+            self.options["labels"] = list(labels)
+
+
+class ImageClassification(ImageProblem):
     """f(theta) = cross-entropy of an MLP on a random minibatch of images.
 
     Source: Andrychowicz et al. 2016, section 3.2.
@@ -36,39 +89,37 @@ class ImageClassification(sonnet_model.SonnetModel):
         initial_values: initial_values_lib.InitialValues = 0.01,
         data_dir: str | None = None,
         dtype: str = "float32",
+        labels: Sequence[int] | None = None,
     ):
         """Creates the problem and loads its data.
 
         Args:
             dataset: The data set, see `l2l_tf.problems.datasets.load`.
-            split: The part of the data from which minibatches come.
+            split: See base class.
             hidden_layers: Units of each hidden layer.
             activation: One of `l2l_tf.problems.networks.ACTIVATIONS`.
-            batch_size: Images per minibatch, drawn with replacement.
-            initial_values: How to draw theta_0.
+            batch_size: See base class.
+            initial_values: See base class.
             data_dir: Folder of prepared TFDS data sets.
-            dtype: Type of parameters and arithmetic.
+            dtype: See base class.
+            labels: See base class.
 
         Raises:
             ValueError: If a value is refused.
             DataNotFoundError: If the data cannot be found.
         """
-        checks.floating_dtype("dtype", dtype)
-        loaded = datasets.load(dataset, data_dir)
         super().__init__(
-            networks.mlp(hidden_layers, loaded.num_classes, activation),
-            "sparse_categorical_crossentropy",
-            _examples(loaded, tf.as_dtype(dtype)),
+            datasets.load(dataset, data_dir),
+            lambda classes: networks.mlp(hidden_layers, classes, activation),
             split,
             batch_size,
             initial_values,
+            labels,
+            dtype,
         )
-        self.options = {
+        self.options |= {
             "hidden_layers": checks.integers("hidden_layers", hidden_layers),
             "activation": activation,
-            "batch_size": checks.integer("batch_size", batch_size),
-            "initial_values": initial_values,
-            "dtype": dtype,
         }
         self.name = dataset
         if dataset not in NAMED_DATASETS:

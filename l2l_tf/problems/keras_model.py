@@ -107,6 +107,9 @@ class KerasModel(base.Problem):
         del task
         return self._examples.sample(self.split, self._batch_size, seed)
 
+    # As in `fit`, TensorFlow rewrites neither Keras's code nor the user's; with
+    # a hundred layers that takes long.
+    @tf.autograph.experimental.do_not_convert
     def loss(self, params, model_state, task, batch, seed):
         """See base class; what layers draw comes from the model's state."""
         del task, seed

@@ -38,7 +38,7 @@ def mlp(
         ValueError: If a value is refused.
     """
     hidden_layers = checks.integers("hidden_layers", hidden_layers)
-    if activation not in ACTIVATIONS:
+    if not isinstance(activation, str) or activation not in ACTIVATIONS:
         raise ValueError(
             f"Unknown activation {activation!r}; accepted: "
             f"{sorted(ACTIVATIONS)}."

@@ -47,7 +47,7 @@ class Quadratic(base.Problem):
             dtype: Type of all numbers.
         """
         super().__init__(split)
-        if sampling not in _SAMPLERS:
+        if not isinstance(sampling, str) or sampling not in _SAMPLERS:
             raise ValueError(
                 f"Unknown sampling {sampling!r}; accepted: {list(_SAMPLERS)}."
             )

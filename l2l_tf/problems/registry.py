@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Callable
 from typing import Any
 
+from l2l_tf.core import imports
 from l2l_tf.core import registry
 from l2l_tf.problems import base
 
@@ -35,8 +35,7 @@ def make_problem(
     if is_import(name):
         raise ValueError(
             f"The problem {name!r} is code to be imported, which only "
-            "import_problem does (on the command line, "
-            f"--problem={name})."
+            f"import_problem does, or a script with problem={name!r}."
         )
     return PROBLEMS.build(name, split, **options)
 
@@ -44,11 +43,6 @@ def make_problem(
 def is_import(name: Any) -> bool:
     """Whether a problem's name is that of a function to import."""
     return isinstance(name, str) and ":" in name
-
-
-def accepted_options(name: str) -> list[str]:
-    """Returns the names of the options that a problem accepts."""
-    return registry.accepted(PROBLEMS.get(name))
 
 
 def import_problem(
@@ -100,16 +94,7 @@ def _import_function(name: str) -> Callable[..., Any]:
             "A problem of your own is named package.module:function; received "
             f"{name!r}."
         )
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        # One that the user's module imports is told by Python itself.
-        if not f"{module_name}.".startswith(f"{error.name}."):
-            raise
-        raise ValueError(
-            f"There is no module {error.name!r} for the problem {name!r}, "
-            "neither installed nor in a folder that Python imports from."
-        ) from error
+    module = imports.of_user(module_name, f"the problem {name!r}")
     function = getattr(module, function_name, None)
     if not callable(function):
         raise ValueError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import functools
 import os
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
@@ -48,15 +49,26 @@ class UpdateRule(tf.Module, abc.ABC):
     be trained are the module's `trainable_variables`.
 
     A subclass writes `initial_state`, `__call__` and `config`; all else follows
-    from these. A class that makes more of what it knows about its `__call__`
-    (`_FOLLOWS_FROM_CALL`) does so for that `__call__` alone: a subclass that
-    overrides `__call__` is back at what is right for every rule.
+    from these. What else a class says about its `__call__` (the methods in
+    `_FOLLOWS_FROM_CALL`) holds for that `__call__` alone: a subclass that
+    overrides `__call__` gets the methods of this class again.
 
     Source: Andrychowicz et al. 2016, section 1.
     """
 
+    is_baseline = False
+    """Whether learned rules are compared with it, at a learning rate that is
+    searched."""
+
     rule_name = ""
     """The name it is registered under; a subclass has none of its own yet."""
+
+    initial_options: Sequence[str] = ("initializer", "seed")
+    """Options that decide the first values of weights, and nothing else."""
+
+    is_separable = False
+    """Whether any of its columns can be updated without the others, see
+    `l2l_tf.rules.learned.columns.ColumnwiseRule`."""
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -100,6 +112,21 @@ class UpdateRule(tf.Module, abc.ABC):
         That is `{"rule": self.rule_name, **options}`.
         """
 
+    @classmethod
+    def map_config(
+        cls,
+        config: Mapping[str, Any],
+        change: Callable[[type[UpdateRule], Mapping[str, Any]], dict[str, Any]],
+    ) -> dict[str, Any]:
+        """Returns a configuration of this class, changed.
+
+        Args:
+            config: The configuration.
+            change: Maps a class and its configuration to another; a rule that
+                consists of others applies it to theirs.
+        """
+        return change(cls, config)
+
     def bind(self, parameter_names: Sequence[str]) -> UpdateRule:
         """Returns a rule that knows which parameters it will be given.
 
@@ -114,6 +141,14 @@ class UpdateRule(tf.Module, abc.ABC):
         """
         del parameter_names
         return self
+
+    def routes(self) -> Mapping[str, UpdateRule]:
+        """Returns the rules that it chooses from by parameters' names.
+
+        They are given by the patterns of the names that each serves; a rule
+        that treats all names alike has none.
+        """
+        return {}
 
     def leaves(
         self, positions: Sequence[int]
@@ -151,7 +186,7 @@ class UpdateRule(tf.Module, abc.ABC):
         cotangents: Sequence[tf.Tensor],
         options: ReplayOptions,
     ) -> list[tf.Tensor]:
-        """Differentiates `sum_t <u_t, c_t>` with respect to the weights.
+        """Differentiates `sum_t <g_t, c_t>` with respect to the weights.
 
         Args:
             gradients: For each parameter, what the rule was given at each
@@ -173,15 +208,13 @@ class UpdateRule(tf.Module, abc.ABC):
             raise ValueError(
                 "A fraction of coordinates can be replayed of rules with "
                 "independent columns only, such as coordinatewise ones; "
-                f"received a {type(self).__name__}."
+                f"received coordinate_fraction={options.coordinate_fraction!r} "
+                f"for the rule {type(self).__name__}."
             )
-        function = tf.function(
-            lambda *sequence: replay_steps(
-                self, self.trainable_variables, *sequence
-            ),
-            jit_compile=options.jit_compile,
-        )
-        return function(list(gradients), state, list(cotangents))
+        replay = functools.partial(replay_steps, self, self.trainable_variables)
+        if options.jit_compile:
+            replay = tf.function(replay, jit_compile=True, autograph=False)
+        return replay(list(gradients), state, list(cotangents))
 
     def check_claims(self, params: Sequence[tf.Tensor]) -> None:
         """Checks, with numbers, what the rule says about itself.
@@ -224,6 +257,36 @@ class UpdateRule(tf.Module, abc.ABC):
         """
         saved_model.read(folder, self.trainable_variables)
 
+    def weights_from(
+        self, source: UpdateRule
+    ) -> list[tuple[tf.Variable, tf.Variable]]:
+        """Returns how to start from another rule's weights.
+
+        Args:
+            source: A rule of the same configuration, but for what decides its
+                fresh weights.
+
+        Returns:
+            Its own weights, each with the weight of the other rule that it
+            would be set to.
+
+        Raises:
+            ValueError: If the source is another rule.
+        """
+        ours, theirs = map(_without_initial_options, (self, source))
+        if ours != theirs:
+            raise ValueError(
+                f"The rule {ours} cannot start from the weights of another, "
+                f"{theirs}."
+            )
+        return list(
+            zip(
+                self.trainable_variables,
+                source.trainable_variables,
+                strict=True,
+            )
+        )
+
     def saved_parts(
         self, folder: str | os.PathLike
     ) -> list[tuple[UpdateRule, pathlib.Path]]:
@@ -262,6 +325,7 @@ class UpdateRule(tf.Module, abc.ABC):
 
 
 _FOLLOWS_FROM_CALL = (
+    "routes",
     "leaves",
     "record",
     "replay",
@@ -273,6 +337,18 @@ _FOLLOWS_FROM_CALL = (
 )
 
 
+def _without_initial_options(rule: UpdateRule) -> dict[str, Any]:
+    """Returns a configuration without what decides first values of weights."""
+    return rule.map_config(
+        rule.config(),
+        lambda kind, options: {
+            key: value
+            for key, value in options.items()
+            if key not in kind.initial_options
+        },
+    )
+
+
 def replay_steps(
     step: Callable[[list[tf.Tensor], State], tuple[list[tf.Tensor], State]],
     variables: Sequence[tf.Variable],
@@ -280,7 +356,7 @@ def replay_steps(
     state: State,
     cotangents: Sequence[tf.Tensor],
 ) -> list[tf.Tensor]:
-    """Differentiates `sum_t <u_t, c_t>` over recorded gradients.
+    """Differentiates `sum_t <g_t, c_t>` over recorded gradients.
 
     Args:
         step: An update rule: `updates, state = step(gradients, state)`.

@@ -19,6 +19,7 @@ class ElementwiseRule(base.UpdateRule):
     tensors of state it needs, and `step` advances them.
     """
 
+    is_baseline = True
     slots: tuple[str, ...] = ()
 
     def __init__(self, **options: float | tf.Tensor):
@@ -63,12 +64,12 @@ class ElementwiseRule(base.UpdateRule):
 
     @abc.abstractmethod
     def step(
-        self, g: tf.Tensor, t: tf.Tensor, *slots: tf.Tensor, **constants
+        self, grad: tf.Tensor, t: tf.Tensor, *slots: tf.Tensor, **constants
     ) -> tuple[tf.Tensor, ...]:
         """Returns the update of one parameter and its next slots.
 
         Args:
-            g: The gradient.
+            grad: The gradient.
             t: The number of this step, from 1.
             *slots: The slots, in the order of `slots`.
             **constants: The rule's constants, in the gradient's type.

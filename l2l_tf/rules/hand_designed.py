@@ -1,7 +1,8 @@
 """Hand-designed rules behind the interface of the learned ones.
 
-The other constants default to Torch7's, which the paper's baselines used.
-Where an epsilon stands under a square root it is the square of Torch7's.
+In formulas `grad` is the gradient and `g` the update. All constants but the
+learning rate default to Torch7's, which the paper's baselines used; an epsilon
+under a square root is the square of Torch7's, which is added to the root.
 """
 
 from __future__ import annotations
@@ -13,34 +14,27 @@ from l2l_tf.rules import registry
 
 
 def names() -> list[str]:
-    """Returns the names of all rules without weights, as registered in order.
-
-    These are the baselines that learned rules are compared with.
-    """
-    return [
-        name
-        for name, rule in registry.RULES.items()
-        if issubclass(rule, elementwise.ElementwiseRule)
-    ]
+    """Returns the names of baselines, as registered in order."""
+    return [name for name, rule in registry.RULES.items() if rule.is_baseline]
 
 
 @registry.register_rule("sgd")
 class SGD(elementwise.ElementwiseRule):
-    """Gradient descent: `u = -a g`."""
+    """Gradient descent: `g = -a grad`."""
 
     def __init__(self, learning_rate: float | tf.Tensor = 0.01):
         """Takes the learning rate `a`."""
         super().__init__(learning_rate=learning_rate)
 
-    def step(self, g, t, *, learning_rate):
+    def step(self, grad, t, *, learning_rate):
         """See base class."""
         del t
-        return (-learning_rate * g,)
+        return (-learning_rate * grad,)
 
 
 @registry.register_rule("momentum")
 class Momentum(elementwise.ElementwiseRule):
-    """Heavy ball: `v = b v - a g; u = v`. Source: Polyak 1964."""
+    """Heavy ball: `v = b v - a grad; g = v`. Source: Polyak 1964."""
 
     slots = ("velocity",)
 
@@ -50,31 +44,31 @@ class Momentum(elementwise.ElementwiseRule):
         """Takes the learning rate `a` and the decay `b`."""
         super().__init__(learning_rate=learning_rate, momentum=momentum)
 
-    def step(self, g, t, velocity, *, learning_rate, momentum):
+    def step(self, grad, t, velocity, *, learning_rate, momentum):
         """See base class."""
         del t
-        velocity = momentum * velocity - learning_rate * g
+        velocity = momentum * velocity - learning_rate * grad
         return velocity, velocity
 
 
 @registry.register_rule("nag")
 class NAG(Momentum):
-    """Nesterov's accelerated gradient: `v = b v - a g; u = b v - a g`.
+    """Nesterov's accelerated gradient: `v = b v - a grad; g = b v - a grad`.
 
     The parameters are those at which the gradient is taken, the look-ahead
     point. Source: Nesterov 1983; Sutskever et al. 2013.
     """
 
-    def step(self, g, t, velocity, *, learning_rate, momentum):
+    def step(self, grad, t, velocity, *, learning_rate, momentum):
         """See base class."""
         del t
-        velocity = momentum * velocity - learning_rate * g
-        return momentum * velocity - learning_rate * g, velocity
+        velocity = momentum * velocity - learning_rate * grad
+        return momentum * velocity - learning_rate * grad, velocity
 
 
 @registry.register_rule("rmsprop")
 class RMSprop(elementwise.ElementwiseRule):
-    """RMSprop: `s = r s + (1 - r) g^2; u = -a g / sqrt(s + e)`.
+    """RMSprop: `s = r s + (1 - r) grad^2; g = -a grad / sqrt(s + e)`.
 
     Source: Tieleman and Hinton 2012, lecture 6.5.
     """
@@ -90,11 +84,11 @@ class RMSprop(elementwise.ElementwiseRule):
         """Takes the learning rate `a`, the decay `r` and `e`."""
         super().__init__(learning_rate=learning_rate, rho=rho, epsilon=epsilon)
 
-    def step(self, g, t, mean_square, *, learning_rate, rho, epsilon):
+    def step(self, grad, t, mean_square, *, learning_rate, rho, epsilon):
         """See base class."""
         del t
-        mean_square = rho * mean_square + (1 - rho) * tf.square(g)
-        update = -learning_rate * g * tf.math.rsqrt(mean_square + epsilon)
+        mean_square = rho * mean_square + (1 - rho) * tf.square(grad)
+        update = -learning_rate * grad * tf.math.rsqrt(mean_square + epsilon)
         return update, mean_square
 
 
@@ -102,8 +96,8 @@ class RMSprop(elementwise.ElementwiseRule):
 class Adam(elementwise.ElementwiseRule):
     """Adam, with bias correction.
 
-        m = b1 m + (1 - b1) g;   v = b2 v + (1 - b2) g^2
-        u = -a sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + e)
+        m = b1 m + (1 - b1) grad;   v = b2 v + (1 - b2) grad^2
+        g = -a sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + e)
 
     Source: Kingma and Ba 2015, the form at the end of section 2.
     """
@@ -125,10 +119,10 @@ class Adam(elementwise.ElementwiseRule):
             epsilon=epsilon,
         )
 
-    def step(self, g, t, m, v, *, learning_rate, beta_1, beta_2, epsilon):
+    def step(self, grad, t, m, v, *, learning_rate, beta_1, beta_2, epsilon):
         """See base class."""
-        m = beta_1 * m + (1 - beta_1) * g
-        v = beta_2 * v + (1 - beta_2) * tf.square(g)
+        m = beta_1 * m + (1 - beta_1) * grad
+        v = beta_2 * v + (1 - beta_2) * tf.square(grad)
         correction = tf.sqrt(1 - tf.pow(beta_2, t)) / (1 - tf.pow(beta_1, t))
         update = -learning_rate * correction * m / (tf.sqrt(v) + epsilon)
         return update, m, v
@@ -136,7 +130,7 @@ class Adam(elementwise.ElementwiseRule):
 
 @registry.register_rule("adagrad")
 class Adagrad(elementwise.ElementwiseRule):
-    """Adagrad: `s = s + g^2; u = -a g / sqrt(s + e)`.
+    """Adagrad: `s = s + grad^2; g = -a grad / sqrt(s + e)`.
 
     Source: Duchi et al. 2011.
     """
@@ -163,7 +157,7 @@ class Adagrad(elementwise.ElementwiseRule):
 
     def step(
         self,
-        g,
+        grad,
         t,
         sum_of_squares,
         *,
@@ -173,8 +167,8 @@ class Adagrad(elementwise.ElementwiseRule):
     ):
         """See base class."""
         del t, initial_accumulator
-        sum_of_squares += tf.square(g)
-        update = -learning_rate * g * tf.math.rsqrt(sum_of_squares + epsilon)
+        sum_of_squares += tf.square(grad)
+        update = -learning_rate * grad * tf.math.rsqrt(sum_of_squares + epsilon)
         return update, sum_of_squares
 
 
@@ -182,9 +176,9 @@ class Adagrad(elementwise.ElementwiseRule):
 class Rprop(elementwise.ElementwiseRule):
     """Resilient backpropagation: steps of adapted size, by sign alone.
 
-        g g' > 0:  d = min(1.2 d', d_max);  u = -d sgn g
-        g g' < 0:  d = max(0.5 d', d_min);  u = -u';  g is taken as 0 next
-        g g' = 0:  d = d';                  u = -d sgn g
+        grad grad' > 0:  d = min(1.2 d', d_max);  g = -d sgn grad
+        grad grad' < 0:  d = max(0.5 d', d_min);  g = -g';  next grad' is 0
+        grad grad' = 0:  d = d';                  g = -d sgn grad
 
     where a prime marks the previous step. Source: Riedmiller and Braun 1993.
     """
@@ -219,7 +213,7 @@ class Rprop(elementwise.ElementwiseRule):
 
     def step(
         self,
-        g,
+        grad,
         t,
         delta,
         previous_gradient,
@@ -233,12 +227,17 @@ class Rprop(elementwise.ElementwiseRule):
     ):
         """See base class."""
         del t, learning_rate
-        agreement = tf.sign(g) * tf.sign(previous_gradient)
+        agreement = tf.sign(grad) * tf.sign(previous_gradient)
         larger = tf.minimum(increase * delta, max_delta)
         smaller = tf.maximum(decrease * delta, min_delta)
         delta = tf.where(
             agreement > 0, larger, tf.where(agreement < 0, smaller, delta)
         )
         turned = agreement < 0
-        update = tf.where(turned, -previous_update, -delta * tf.sign(g))
-        return update, delta, tf.where(turned, tf.zeros_like(g), g), update
+        update = tf.where(turned, -previous_update, -delta * tf.sign(grad))
+        return (
+            update,
+            delta,
+            tf.where(turned, tf.zeros_like(grad), grad),
+            update,
+        )

@@ -9,9 +9,12 @@ from l2l_tf.core import registry
 from l2l_tf.rules import base
 
 RULES: registry.Registry[type[base.UpdateRule]] = registry.Registry(
-    "rule", "l2l_tf.rules"
+    "rule", "l2l_tf.rules", registry.OF_YOUR_OWN
 )
 """All update rules. A file in this room adds one by `register_rule`."""
+
+DEFAULT = "coordinatewise"
+"""The rule that a configuration without a name describes: the paper's."""
 
 
 def register_rule(name: str) -> Callable[[type], type]:
@@ -42,7 +45,7 @@ def make_rule(
 
     Args:
         config: `{"rule": name, ...options}`; the name defaults to
-            `"coordinatewise"`.
+            `DEFAULT`.
         parameter_names: Names of the optimizee's parameters, to which the rule
             is bound; only a routed rule needs them.
 
@@ -53,11 +56,32 @@ def make_rule(
         ValueError: If a name or an option is unknown, or a value is refused.
     """
     options = dict(config)
-    name = options.pop("rule", "coordinatewise")
+    name = options.pop("rule", DEFAULT)
     rule = RULES.build(name, **options)
     return rule if parameter_names is None else rule.bind(parameter_names)
 
 
-def accepted_options(name: str) -> list[str]:
-    """Returns the names of the options that a rule accepts."""
-    return registry.accepted(RULES.get(name))
+def map_config(
+    config: Any,
+    change: Callable[
+        [type[base.UpdateRule], Mapping[str, Any]], dict[str, Any]
+    ],
+) -> Any:
+    """Returns a configuration, changed; see `UpdateRule.map_config`.
+
+    One that no rule is made from is returned as it is.
+    """
+    name = config.get("rule", DEFAULT) if isinstance(config, Mapping) else None
+    return (
+        RULES.get(name).map_config(config, change) if name in RULES else config
+    )
+
+
+def with_seed(config: Any, seed: int) -> Any:
+    """Gives a seed to every part of a rule that takes one and has none."""
+
+    def change(rule, options):
+        takes_one = "seed" in registry.accepted(rule)
+        return {"seed": seed, **options} if takes_one else dict(options)
+
+    return map_config(config, change)

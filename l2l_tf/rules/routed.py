@@ -12,15 +12,19 @@ import tensorflow as tf
 from l2l_tf.core import randomness
 from l2l_tf.core import routing
 from l2l_tf.rules import base
+from l2l_tf.rules import gradients as gradients_lib
 from l2l_tf.rules import registry
 
 
 @registry.register_rule("routed")
 class Routed(base.UpdateRule):
-    """Several rules, each serving the parameters whose names it matches.
+    """Several rules, each serving the parameters that match its pattern.
 
-        rule = Routed({"conv": kernelwise, ".*": coordinatewise})
+        rule = Routed({"rank=4": convolutional, ".*": coordinatewise})
         rule = rule.bind(["conv/w", "dense/w", "dense/b"])
+
+    Patterns are those of `l2l_tf.core.routing.route`. A rule whose pattern gets
+    no parameter does nothing.
 
     Source: google-deepmind/learning-to-learn, `net_assignments`; Andrychowicz
     et al. 2016, section 3.3 (one LSTM for convolutions, one for dense layers).
@@ -32,8 +36,8 @@ class Routed(base.UpdateRule):
         """Takes the routes.
 
         Args:
-            routes: Rules, or configurations of rules, by regular expressions
-                over parameters' names, in order of precedence.
+            routes: Rules, or configurations of rules, by patterns, in order
+                of precedence.
 
         Raises:
             ValueError: If the routes are not of that kind.
@@ -55,30 +59,41 @@ class Routed(base.UpdateRule):
             else registry.make_rule(part)
             for pattern, part in routes.items()
         }
-        self.positions: list[list[int]] | None = None
+        self._names: tuple[str, ...] | None = None
+
+    @classmethod
+    def map_config(cls, config, change):
+        """See base class; changes the parts' configurations."""
+        routes = config.get("routes")
+        if not isinstance(routes, Mapping):
+            return dict(config)  # Refused where the rule is made.
+        routes = {
+            pattern: registry.map_config(part, change)
+            for pattern, part in routes.items()
+        }
+        return {**config, "routes": routes}
+
+    def routes(self) -> Mapping[str, base.UpdateRule]:
+        """See base class."""
+        return self.rules
 
     def bind(self, parameter_names: Sequence[str]) -> Routed:
-        """Returns this rule with its parameters assigned; it shares the parts.
+        """Returns this rule with its parameters named; it shares the parts.
 
         Raises:
-            ValueError: If a parameter has no rule or a rule no parameter.
+            ValueError: If a parameter has no rule or a rule no parameter, as
+                far as names tell.
         """
-        positions = routing.route(list(self.rules), parameter_names)
-        bound = type(self)(
-            {
-                pattern: rule.bind([parameter_names[p] for p in own])
-                for (pattern, rule), own in zip(
-                    self.rules.items(), positions, strict=True
-                )
-            }
-        )
-        bound.positions = positions
+        bound = type(self)(self.rules)
+        bound._names = tuple(parameter_names)
+        if not any(map(routing.asks_rank, self.rules)):
+            bound._parts()
         return bound
 
     def leaves(
         self, positions: Sequence[int]
     ) -> list[tuple[base.UpdateRule, list[int]]]:
-        """See base class; the leaves of all parts."""
+        """See base class; the leaves of all parts, which names must tell."""
         return [
             leaf
             for rule, own in self._parts()
@@ -89,7 +104,7 @@ class Routed(base.UpdateRule):
         """See base class."""
         return [
             rule.initial_state([params[p] for p in own])
-            for rule, own in self._parts()
+            for rule, own in self._parts(_ranks(params))
         ]
 
     def __call__(
@@ -115,10 +130,12 @@ class Routed(base.UpdateRule):
         options: base.ReplayOptions,
     ) -> list[tf.Tensor]:
         """See base class; sums over parts what they share."""
-        records = records or [()] * len(self.rules)
-        found: dict[Any, tf.Tensor] = {}
+        # Along the first axis lie the steps.
+        parts = self._parts([rank - 1 for rank in _ranks(gradients)])
+        records = records or [()] * len(parts)
+        found: list[tuple[tf.Variable, tf.Tensor]] = []
         for index, ((rule, own), record, old) in enumerate(
-            zip(self._parts(), records, state, strict=True)
+            zip(parts, records, state, strict=True)
         ):
             variables = rule.trainable_variables
             if not variables:
@@ -133,15 +150,30 @@ class Routed(base.UpdateRule):
                 [cotangents[p] for p in own],
                 options._replace(seed=seed),
             )
-            for variable, result in zip(variables, results, strict=True):
-                key = variable.ref()
-                found[key] = found[key] + result if key in found else result
-        return [found[v.ref()] for v in self.trainable_variables]
+            found += zip(variables, results, strict=True)
+        return gradients_lib.in_order(self.trainable_variables, found)
 
     def check_claims(self, params: Sequence[tf.Tensor]) -> None:
         """See base class; checks each part."""
-        for rule, own in self._parts():
+        for rule, own in self._parts(_ranks(params)):
             rule.check_claims([params[p] for p in own])
+
+    def weights_from(
+        self, source: base.UpdateRule
+    ) -> list[tuple[tf.Variable, tf.Variable]]:
+        """See base class; each part may also start from one and the same rule.
+
+        So two LSTMs begin as one that was trained alone.
+        """
+        try:
+            return super().weights_from(source)
+        except ValueError:
+            return [
+                pair
+                for rule in self.rules.values()
+                if rule.trainable_variables
+                for pair in rule.weights_from(source)
+            ]
 
     def save(self, folder: str | os.PathLike) -> None:
         """Saves each part that has weights under `routes/<index>`."""
@@ -177,14 +209,22 @@ class Routed(base.UpdateRule):
             for pattern, rule in self.rules.items()
         )
 
-    def _parts(self) -> list[tuple[base.UpdateRule, list[int]]]:
-        if self.positions is None:
+    def _parts(
+        self, ranks: Sequence[int] | None = None
+    ) -> list[tuple[base.UpdateRule, list[int]]]:
+        """Returns the rules that have parameters, with their positions."""
+        if self._names is None:
             raise ValueError(
                 "A routed rule must know its parameters' names before it is "
                 f"used; call rule.bind(parameter_names). Its patterns are "
                 f"{list(self.rules)}."
             )
-        return list(zip(self.rules.values(), self.positions, strict=True))
+        positions = routing.route(list(self.rules), self._names, ranks)
+        return [
+            (rule.bind([self._names[p] for p in own]), own)
+            for rule, own in zip(self.rules.values(), positions, strict=True)
+            if own
+        ]
 
     def _step(
         self, gradients: Sequence[tf.Tensor], state: base.State
@@ -192,7 +232,8 @@ class Routed(base.UpdateRule):
         """Makes a step; returns updates, and states and records of parts."""
         updates: list[Any] = [None] * len(gradients)
         next_state, records = [], []
-        for (rule, own), old in zip(self._parts(), state, strict=True):
+        parts = self._parts(_ranks(gradients))
+        for (rule, own), old in zip(parts, state, strict=True):
             proposed, new, record = rule.record(
                 [gradients[p] for p in own], old
             )
@@ -208,3 +249,7 @@ class Routed(base.UpdateRule):
         for index, rule in enumerate(self.rules.values()):
             if rule.trainable_variables:
                 yield rule, pathlib.Path(folder, "routes", str(index))
+
+
+def _ranks(tensors: Sequence[tf.Tensor]) -> list[int]:
+    return [tensor.shape.rank for tensor in tensors]

@@ -95,6 +95,7 @@ def flat_functions(rule: Any) -> dict[str, Callable[..., Any]]:
             [tf.zeros([num_coordinates], dtype)]
         ),
         input_signature=[tf.TensorSpec([], tf.int32, "num_coordinates")],
+        autograph=False,
     )
     saved = {variable.ref() for variable in rule.trainable_variables}
     # What a rule of the user's own raises can be anything.
@@ -107,6 +108,7 @@ def flat_functions(rule: Any) -> dict[str, Callable[..., Any]]:
         update = tf.function(
             update,
             input_signature=[tf.TensorSpec([None], dtype, "gradients"), state],
+            autograph=False,
         )
         step = update.get_concrete_function()
         _, after = step.structured_outputs

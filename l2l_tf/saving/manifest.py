@@ -87,6 +87,6 @@ def check(
         file = folder / name
         if name not in present or files.sha256(file, MAX_BYTES) != digest:
             raise ValueError(
-                f"{file} is missing or was changed since its export: "
+                f"{str(file)!r} is missing or was changed since its export: "
                 "its SHA-256 differs from the metadata's. Export it again."
             )

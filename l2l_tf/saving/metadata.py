@@ -44,6 +44,11 @@ def bundled_names() -> list[str]:
     )
 
 
+def is_bundled(optimizer: Any) -> bool:
+    """Whether something is the name of a bundled optimizer."""
+    return isinstance(optimizer, str) and optimizer in bundled_names()
+
+
 def _bundled(name: str) -> pathlib.Path:
     return next(f / name for f in _BUNDLED if (f / name / METADATA).is_file())
 
@@ -62,7 +67,7 @@ def find(optimizer: str | os.PathLike) -> pathlib.Path:
     """
     try:
         path = pathlib.Path(optimizer)
-        if isinstance(optimizer, str) and optimizer in bundled_names():
+        if is_bundled(optimizer):
             path = _bundled(optimizer)
         path = path.expanduser()
         if not os.path.lexists(path):
@@ -92,7 +97,7 @@ def spell(optimizer: str | os.PathLike) -> str:
         SavedOptimizerError: If there is no such optimizer.
     """
     folder = find(optimizer)
-    if isinstance(optimizer, str) and optimizer in bundled_names():
+    if is_bundled(optimizer):
         return optimizer
     return str(folder.resolve())
 
@@ -192,9 +197,11 @@ def write(folder: pathlib.Path, values: Mapping[str, Any]) -> None:
 
 
 def _digest(rule: Mapping[str, Any]) -> str:
-    """Returns the SHA-256 of a configuration, which alone has no file."""
-    # As it will be read again: tuples become lists.
-    text = json.dumps(json.loads(json.dumps(rule)), sort_keys=True)
+    """Returns the SHA-256 of a rule's configuration.
+
+    It stands in the metadata; all else has files, and the manifest's digests.
+    """
+    text = json.dumps(files.plain(rule), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

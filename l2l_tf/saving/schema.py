@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from l2l_tf.core import checks
+
 MAX_RULE_VALUES = 1000
 _REQUIRED = ("format_version", "rule", "files")
 
@@ -40,7 +42,8 @@ def _is_text(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    # JSON may hold integers that no float holds.
+    return checks.is_number(value)
 
 
 def _is_steps(value: Any) -> bool:
@@ -76,6 +79,18 @@ def _is_results(value: Any) -> bool:
             _is_object(result) and _none_or(_is_number)(result.get("final"))
         )
     )(value.get("optimizers", {}))
+
+
+def _is_panel(value: Any) -> bool:
+    """What a figure's panel shows, in numbers."""
+    return _is_object(value) and all(
+        is_acceptable(value.get(name))
+        for name, is_acceptable in {
+            "last_tenth": _none_or(_is_number),
+            "best_baseline": _none_or(_is_text),
+            "baseline_last_tenth": _none_or(_is_number),
+        }.items()
+    )
 
 
 def _none_or(is_acceptable: _Check) -> _Check:
@@ -114,7 +129,7 @@ _PARTS: dict[str, _Check] = {
     "training": _is_object,
     "validation": _none_or(_is_results),
     "test": _none_or(_is_results),
-    "figures": _values(_values(_is_object)),
+    "figures": _values(_values(_is_panel)),
     "command": _none_or(_is_text),
     "earlier_commands": _list_of(_is_text),
     "recipe": _none_or(_is_text),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from l2l_tf.core import files
 from l2l_tf.rules import base
 from l2l_tf.saving import loading
 from l2l_tf.saving import metadata as metadata_lib
@@ -35,7 +35,7 @@ def check(rule: base.UpdateRule, folder: pathlib.Path) -> None:
             updates.
     """
     loaded, _ = loading.load_once(folder)
-    if loaded.config() != json.loads(json.dumps(rule.config())):
+    if loaded.config() != files.plain(rule.config()):
         raise metadata_lib.SavedOptimizerError(
             "The rule is not saved, since another one is built from its "
             f"configuration: {rule.config()} became {loaded.config()}."
@@ -53,7 +53,10 @@ def _compare_updates(ours: base.UpdateRule, theirs: base.UpdateRule) -> None:
     try:
         state = ours.initial_state(params)
     except ValueError:
-        return  # For other shapes; there are the weights to compare.
+        # A rule for other shapes that does not say which by overriding
+        # `example_params`. Its weights were compared; there are no gradients
+        # of unknown shapes to compare updates on.
+        return
     gradients = [
         [
             _gradient(param.shape, param.dtype, 10 * step + index)
@@ -78,8 +81,9 @@ def _compare_functions(rule: base.UpdateRule, folder: pathlib.Path) -> None:
         [_gradient(shape, spec.dtype, step)] for step in range(_NUM_STEPS)
     ]
     found = []
+    initial_state = functions["initial_state"].python_function
     for update in (functions["update"].python_function, module.update):
-        state = functions["initial_state"](_NUM_COLUMNS)
+        state = initial_state(tf.constant(_NUM_COLUMNS))
         found.append(_run(_single(update), state, gradients))
     unit = np.finfo(spec.dtype.as_numpy_dtype).eps
     _compare(*found, 64 * float(unit), rule)

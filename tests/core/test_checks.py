@@ -20,6 +20,18 @@ def test_what_is_no_positive_integer_is_refused(value):
     assert repr(value) in str(error.value)
 
 
+def test_integer_that_no_int32_holds_is_refused():
+    assert checks.integer("n", 2**31 - 1) == 2**31 - 1
+    for refused in (2**31, 1e300, 10**400):
+        with pytest.raises(ValueError, match="n must be at most 2147483647"):
+            checks.integer("n", refused)
+    with pytest.raises(ValueError, match="layers must be at most 2147483647"):
+        checks.integers("layers", [3, 2**40])
+    assert checks.seed("seed", 2**40) == 2**40
+    with pytest.raises(ValueError, match="seed must be at most"):
+        checks.seed("seed", 2**62)
+
+
 def test_integers_are_a_list_of_the_right_length():
     assert checks.integers("n", (3, 2.0)) == [3, 2]
     assert checks.integers("n", []) == []
@@ -33,7 +45,7 @@ def test_integers_are_a_list_of_the_right_length():
 def test_number_obeys_its_bounds():
     assert checks.number("x", -2) == -2
     assert checks.number("x", 0.0, minimum=0.0) == 0.0
-    for value in ("a", None, math.inf, math.nan, True, [1.0]):
+    for value in ("a", None, math.inf, math.nan, True, [1.0], 10**400):
         with pytest.raises(ValueError, match="x must be a number; received"):
             checks.number("x", value)
     with pytest.raises(ValueError, match="of 0 or more; received -1"):
@@ -46,3 +58,9 @@ def test_only_floating_types_are_accepted():
     assert checks.floating_dtype("dtype", "float64") == "float64"
     with pytest.raises(ValueError, match="dtype.*float32.*'int32'"):
         checks.floating_dtype("dtype", "int32")
+
+
+def test_one_of_quotes_what_is_accepted():
+    assert checks.one_of("kind", None, [None, "a"]) is None
+    with pytest.raises(ValueError, match=r"kind.*\['a', 'b'\].*\[1\]"):
+        checks.one_of("kind", [1], ["a", "b"])

@@ -133,3 +133,13 @@ def test_json_within_the_limits_is_read(tmp_path):
     value = {"a": [1, -2.5, None, True, "ä"], "deep": [[[[[{}]]]]]}
     path = files.write_json(tmp_path / "file.json", value)
     assert files.read_json(path) == value
+    with pytest.raises(ValueError, match="no list"):
+        files.read_json(path, kind=list)
+    files.write_json(path, [value])
+    assert files.read_json(path, kind=list) == [value]
+
+
+def test_plain_values_are_those_that_json_brings_back(tmp_path):
+    value = {"a": (1, 2.5, ("b",)), "c": None}
+    path = files.write_json(tmp_path / "file.json", value)
+    assert files.plain(value) == files.read_json(path) != value

@@ -92,3 +92,17 @@ def test_the_slowest_pattern_that_is_taken_ends():
     with pytest.raises(ValueError, match="No pattern"):
         routing.route([".*.*.*.*!"], ["a" * 60])
     assert time.perf_counter() - start < 20.0
+
+
+def test_a_rank_takes_parameters_with_that_number_of_axes():
+    patterns, ranks = ["dense", "rank=4", ".*"], [4, 1, 4, 1]
+    found = routing.route(patterns, _NAMES, ranks)
+    assert found == [[2, 3], [0], [1]]
+    assert routing.asks_rank("rank=4") and not routing.asks_rank("rank=4|a")
+    with pytest.raises(ValueError, match=r"'rank=4'.*'conv/w'.*only the name"):
+        routing.route(patterns, _NAMES)
+
+
+def test_a_rank_and_what_takes_every_name_may_get_none():
+    assert routing.route(["rank=4", ".*"], _NAMES, [2] * 4) == [[], [*range(4)]]
+    assert routing.route(["rank=4", ""], ["a"], [4]) == [[0], []]

@@ -38,6 +38,7 @@ def test_results_have_the_documented_form():
         "num_runs",
         "seed",
         "optimizers",
+        "search_steps",
     }
     assert list(results["optimizers"]) == ["L2L", "sgd", "adam"]
     for result in results["optimizers"].values():

@@ -2,6 +2,7 @@
 
 import pytest
 
+from l2l_tf.core import registry as core
 from l2l_tf.figures import base
 from l2l_tf.figures import catalogue
 from l2l_tf.figures import comparisons
@@ -26,7 +27,7 @@ def test_every_entry_is_a_figure_with_a_title():
 def test_panels_ask_for_what_there_is(name):
     assert _COMPARISONS[name].panels
     for panel in _COMPARISONS[name].panels:
-        accepted = registry.accepted_options(panel.problem)
+        accepted = core.accepted(registry.PROBLEMS.get(panel.problem))
         assert set(panel.options) <= set(accepted)
         assert panel.split in ("train", "test")
         assert set(panel.optimizers.values()) <= set(metadata.bundled_names())

@@ -161,3 +161,25 @@ def test_numbers_to_note(panel):
             }
         },
     }
+
+
+def test_steps_are_told_as_means_of_the_tenth_before(panel):
+    panel = _with_accuracy(panel)
+    optimizers = panel["results"]["optimizers"]
+    for index, found in enumerate(optimizers.values()):
+        found["mean"] = [1.0 + index + 0.01 * step for step in range(201)]
+        found["metrics"]["accuracy"]["mean"] = [0.001 * s for s in range(201)]
+    optimizers["sgd"]["mean"][95] = None
+    rows = _rows(tables.at_steps([panel], [5, 100, 1000]))
+    assert [row["optimizer"] for row in rows] == list(optimizers)
+    assert rows[0]["loss, step 5"] == "1.050"
+    assert rows[0]["loss, step 100"] == "1.955"  # Steps 91 to 100.
+    assert rows[1]["loss, step 100"] == "2.955"
+    assert rows[0]["accuracy, step 100"] == "0.095"
+    assert {row["loss, step 1000"] for row in rows} == {""}
+    assert rows[list(optimizers).index("sgd")]["loss, step 100"] == "diverged"
+
+
+def test_steps_are_told_where_they_are_asked_for(panel):
+    assert "loss, step 10" not in tables.tables([panel], "adam")
+    assert "loss, step 10" in tables.tables([panel], "adam", [10])

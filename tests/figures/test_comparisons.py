@@ -4,9 +4,11 @@ import dataclasses
 
 import pytest
 
+from l2l_tf.evaluation import comparison
 from l2l_tf.evaluation import rate_search
 from l2l_tf.figures import base
 from l2l_tf.figures import comparisons
+from l2l_tf.figures import kept_runs
 from l2l_tf.figures import learning_curves
 from l2l_tf.figures import rates
 from l2l_tf.problems import registry
@@ -94,3 +96,53 @@ def test_numbers_are_those_of_the_optimizer(panel, small_figure):
 def test_searches_of_longer_runs_make_fewer(runs, steps, expected):
     panel = dataclasses.replace(_PANEL, num_runs=runs, num_steps=steps)
     assert comparisons.search_runs(panel) == expected
+    panel = dataclasses.replace(panel, search_runs=3)
+    assert comparisons.search_runs(panel) == 3
+
+
+def test_what_is_kept_is_not_made_again(tmp_path, monkeypatch):
+    panel = dataclasses.replace(
+        _PANEL, baselines=("sgd", "adam"), search_runs=1
+    )
+    cache = rates.RateCache(tmp_path / "rates.json")
+    path = tmp_path / "kept.json"
+    compare, made = comparison.compare, []
+
+    def stopping(*arguments, baselines=(), **options):
+        if "adam" in baselines:
+            raise KeyboardInterrupt
+        made.extend(baselines)
+        return compare(*arguments, baselines=baselines, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(comparison, "compare", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            context = base.Context(cache, kept=kept_runs.KeptRuns(path))
+            comparisons.compare(panel, context)
+    assert made == ["sgd"]
+
+    def context(seed=0, resume=True):
+        kept = kept_runs.KeptRuns(path, resume)
+        return base.Context(rates.RateCache(cache._path), seed, kept=kept)
+
+    def noting(*arguments, learned=None, baselines=(), **options):
+        made.extend([*(learned or {}), *baselines])
+        return compare(
+            *arguments, learned=learned, baselines=baselines, **options
+        )
+
+    monkeypatch.setattr(comparison, "compare", noting)
+    made.clear()
+    resumed = comparisons.compare(panel, context())
+    assert made == ["adam"]
+    # 15 rates of 3 steps each: that of another process does not count.
+    assert context().rates.steps == 0 and cache.steps == 15 * 3
+    assert list(resumed["optimizers"]) == ["ours", "sgd", "adam"]
+    made.clear()
+    whole = comparisons.compare(panel, base.Context(cache))
+    assert made == ["ours", "sgd", "adam"]
+    assert whole["optimizers"] == resumed["optimizers"]
+    for other in (context(seed=1), context(resume=False)):
+        made.clear()
+        comparisons.compare(panel, other)
+        assert made == ["ours", "sgd", "adam"]

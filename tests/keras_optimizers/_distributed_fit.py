@@ -1,6 +1,6 @@
 """Trains a model under a strategy, and saves its parameters.
 
-python tests/_distributed_fit.py STRATEGY OPTIMIZER OUTPUT [WORKER PORT PORT]
+python _distributed_fit.py STRATEGY OPTIMIZER OUTPUT [WORKER PORT PORT]
 """
 
 import json

@@ -5,10 +5,6 @@ The reference is a loop in plain Python around `optimizer.apply`.
 """
 
 import functools
-import os
-import pathlib
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -16,10 +12,10 @@ import pytest
 import tensorflow as tf
 
 from l2l_tf import LearnedOptimizer
+from tests import processes
+from tests.keras_optimizers import fitting
 
 pytestmark = pytest.mark.slow
-
-ROOT = str(pathlib.Path(__file__).resolve().parents[2])
 
 INPUTS = np.random.RandomState(0).randn(96, 4).astype("float32")
 TARGETS = INPUTS[:, :1] * INPUTS[:, 1:2]
@@ -29,13 +25,13 @@ TOKENS = np.random.RandomState(1).randint(0, 7, [96, 5])
 KINDS = ["learned", "routed", "guarded", "both", "adam"]
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(scope="module", params=KINDS)
 def make(request, exported):
     """Returns a function that makes the optimizer under test."""
     return functools.partial(_make, request.param, {".*": str(exported)})
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(scope="module", params=KINDS)
 def make_split(request, exported):
     """Like `make`, for models with biases: these have a route of their own."""
     routes = {"bias|beta": str(exported), ".*": str(exported)}
@@ -111,25 +107,28 @@ def _inputs(make_model):
     return TOKENS if make_model is _embedding else INPUTS
 
 
+def _compile(model, optimizer):
+    """Compiles a model where it makes no difference how.
+
+    A step whose trace makes the optimizer's variables is traced twice.
+    """
+    model.compile(optimizer, loss="mse", jit_compile=False)
+    model.optimizer.build(model.trainable_variables)
+
+
 def _fit(model, inputs=INPUTS, epochs=2, **options):
-    return model.fit(
-        inputs,
-        TARGETS,
-        batch_size=32,
-        epochs=epochs,
-        shuffle=False,
-        verbose=0,
-        **options,
-    )
+    return fitting.fit(model, inputs, TARGETS, epochs, **options)
 
 
 def _values(model):
     return [variable.numpy() for variable in model.trainable_variables]
 
 
-def _loop(make_model, optimizer, num_steps=6):
-    """Returns what a training loop in plain Python gives, and the model."""
+@functools.cache
+def _loop(make_model, make_optimizer, num_steps=6, **options):
+    """Returns what a training loop in plain Python gives."""
     model, inputs = _build(make_model), _inputs(make_model)
+    optimizer = make_optimizer(**options)
     for step in range(num_steps):
         batch = slice(32 * (step % 3), 32 * (step % 3) + 32)
         with tf.GradientTape() as tape:
@@ -146,14 +145,29 @@ def _assert_close(ours, expected, rtol=2e-3, atol=2e-5):
 
 
 @pytest.mark.parametrize(
-    "make_model", [_functional, Subclassed, _recurrent, _embedding]
+    ("make_model", "jit_compile"),
+    [
+        (_functional, False),
+        (Subclassed, False),
+        (_recurrent, False),
+        (_embedding, "auto"),
+    ],
 )
-def test_fit_of_any_model_follows_the_loop(make_model, make_split):
+def test_fit_of_any_model_follows_the_loop(make_model, jit_compile, make_split):
     model = _build(make_model)
-    model.compile(make_split(), loss="mse")
+    model.compile(make_split(), loss="mse", jit_compile=jit_compile)
     _fit(model, _inputs(make_model))
-    _assert_close(_values(model), _loop(make_model, make_split()))
+    _assert_close(_values(model), _loop(make_model, make_split))
     assert np.isfinite(model.evaluate(_inputs(make_model), TARGETS, verbose=0))
+
+
+def test_fit_of_arrays_follows_the_loop(make_split):
+    model = _build()
+    _compile(model, make_split())
+    model.fit(
+        INPUTS, TARGETS, batch_size=32, epochs=2, shuffle=False, verbose=0
+    )
+    _assert_close(_values(model), _loop(_sequential, make_split))
 
 
 @pytest.mark.parametrize(
@@ -163,14 +177,14 @@ def test_fit_of_any_model_follows_the_loop(make_model, make_split):
         {"jit_compile": True},
         {"jit_compile": "auto"},
         {"run_eagerly": True},
-        {"steps_per_execution": 3},
+        {"steps_per_execution": 3, "jit_compile": False},
     ],
 )
 def test_every_way_to_compile_follows_the_loop(options, make_split):
     model = _build()
     model.compile(make_split(), loss="mse", **options)
     _fit(model)
-    _assert_close(_values(model), _loop(_sequential, make_split()))
+    _assert_close(_values(model), _loop(_sequential, make_split))
     assert int(model.optimizer.iterations.numpy()) == 6
 
 
@@ -187,16 +201,19 @@ def test_own_training_step_follows_the_loop(make_split):
 
     for start in (0, 32, 64):
         step(INPUTS[start : start + 32], TARGETS[start : start + 32])
-    _assert_close(_values(model), _loop(_sequential, make_split(), 3))
+    _assert_close(_values(model), _loop(_sequential, make_split, 3))
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
-def test_mixed_precision(policy, make_split):
+@pytest.mark.parametrize(
+    ("policy", "jit_compile"),
+    [("mixed_float16", "auto"), ("mixed_bfloat16", False)],
+)
+def test_mixed_precision(policy, jit_compile, make_split):
     keras.config.set_dtype_policy(policy)
     try:
         model = _build(_functional)
         start = _values(model)
-        model.compile(make_split(), loss="mse")
+        model.compile(make_split(), loss="mse", jit_compile=jit_compile)
         _fit(model)
     finally:
         keras.config.set_dtype_policy("float32")
@@ -204,7 +221,7 @@ def test_mixed_precision(policy, make_split):
     assert is_scaled == (policy == "mixed_float16")
     assert all(v.dtype == np.float32 for v in _values(model))
     # Close to single precision, compared with how far training moved.
-    expected, ours = _loop(_functional, make_split()), _values(model)
+    expected, ours = _loop(_functional, make_split), _values(model)
     flat = [np.concatenate([v.ravel() for v in w]) for w in (ours, expected)]
     moved = flat[1] - np.concatenate([v.ravel() for v in start])
     assert np.linalg.norm(moved) > 0
@@ -237,7 +254,7 @@ def test_loss_scale_factor_is_taken_out_of_gradients(make_split):
     results = []
     for factor in (None, 8.0):
         model = _build(_functional)
-        model.compile(make_split(loss_scale_factor=factor), loss="mse")
+        _compile(model, make_split(loss_scale_factor=factor))
         _fit(model)
         results.append(_values(model))
     _assert_close(*results)
@@ -281,15 +298,15 @@ def test_moving_average_of_the_parameters(overwrite_every, make):
 
 def test_learning_rate_follows_callbacks_and_schedules(make_split):
     model = _build(_functional)
-    model.compile(make_split(), loss="mse")
+    _compile(model, make_split())
     _fit(model, callbacks=[keras.callbacks.LearningRateScheduler(_one_then_0)])
     second = _build(_functional)
     schedule = keras.optimizers.schedules.PiecewiseConstantDecay(
         [2], [0.5, 0.0]
     )
-    second.compile(make_split(learning_rate=schedule), loss="mse")
+    _compile(second, make_split(learning_rate=schedule))
     _fit(second)
-    expected = _loop(_functional, make_split(learning_rate=0.5), 3)
+    expected = _loop(_functional, make_split, 3, learning_rate=0.5)
     _assert_close(_values(model), expected)
     _assert_close(_values(second), expected)
 
@@ -303,12 +320,12 @@ def test_frozen_layer_stays_and_moves_when_unfrozen(make_split):
     model = _build(_functional)
     frozen = model.layers[1]
     frozen.trainable = False
-    model.compile(make_split(), loss="mse")
+    _compile(model, make_split())
     before = frozen.kernel.numpy()
     _fit(model, epochs=1)
     np.testing.assert_array_equal(frozen.kernel, before)
     frozen.trainable = True
-    model.compile(make_split(), loss="mse")
+    _compile(model, make_split())
     _fit(model, epochs=1)
     assert np.all(frozen.kernel.numpy() != before)
 
@@ -321,6 +338,16 @@ def test_variables_of_every_rank_and_of_size_one(make):
     optimizer.apply([tf.ones(shape) for shape in shapes], variables)
     moved = {float(x) for v in variables for x in v.numpy().ravel()}
     assert len(moved) == 1 and moved != {0.0}
+
+
+def test_variables_without_numbers_do_no_harm(make):
+    variables = [keras.Variable(tf.zeros([0, 3])), keras.Variable(tf.zeros([]))]
+    optimizer = make()
+    optimizer.apply([tf.zeros([0, 3]), tf.ones([])], variables)
+    assert float(variables[1].numpy()) != 0
+    alone = make()
+    alone.apply([tf.zeros([0, 3])], variables[:1])
+    assert variables[0].shape == (0, 3)
 
 
 def test_missing_gradient_leaves_the_variable_and_warns(make):
@@ -376,7 +403,7 @@ def test_model_checkpoint_resumes_on_the_same_trajectory(
 ):
     file = tmp_path / f"m{'.weights.h5' if weights_only else '.keras'}"
     model = _build()
-    model.compile(make_split(), loss="mse")
+    _compile(model, make_split())
     _fit(
         model,
         callbacks=[
@@ -387,8 +414,7 @@ def test_model_checkpoint_resumes_on_the_same_trajectory(
     )
     if weights_only:
         restored = _build()
-        restored.compile(make_split(), loss="mse")
-        restored.optimizer.build(restored.trainable_variables)
+        _compile(restored, make_split())
         restored.load_weights(file)
     else:
         restored = keras.models.load_model(file)
@@ -408,7 +434,7 @@ def test_killed_fit_resumes_on_the_same_trajectory(make_split, tmp_path):
         folder = tmp_path / str(len(kills))
         for callbacks in (kills, []):
             model = _build()
-            model.compile(make_split(), loss="mse")
+            _compile(model, make_split())
             backup = keras.callbacks.BackupAndRestore(folder)
             try:
                 _fit(model, epochs=4, callbacks=[backup, *callbacks])
@@ -426,7 +452,7 @@ def test_files_continue_in_another_process(exported, tmp_path):
     models = {}
     for kind in KINDS:
         models[kind] = _build()
-        models[kind].compile(_make(kind, routes), loss="mse")
+        _compile(models[kind], _make(kind, routes))
         _fit(models[kind], epochs=1)
         models[kind].save(tmp_path / f"{kind}.keras")
     np.savez(tmp_path / "data.npz", inputs=INPUTS, targets=TARGETS)
@@ -440,13 +466,9 @@ for kind in sys.argv[1:]:
               verbose=0)
     model.save_weights(f"{kind}.weights.h5")
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program, *KINDS],
-        capture_output=True,
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": ROOT},
-    )
-    assert done.returncode == 0, done.stderr.decode()
+    (tmp_path / "program.py").write_text(program)
+    done = processes.run(tmp_path / "program.py", *KINDS, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
     for kind, model in models.items():
         _fit(model, epochs=1)
         other = _build()
@@ -454,18 +476,89 @@ for kind in sys.argv[1:]:
         _assert_close(_values(other), _values(model), rtol=1e-5, atol=1e-6)
 
 
+def test_float8_layers_train(make_split):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [keras.layers.Dense(3), keras.layers.Dense(1, use_bias=False)]
+    )
+    model.build(INPUTS.shape)
+    for layer in model.layers:
+        layer.quantize("float8")
+    model.compile(make_split(), loss="mse")
+    before = [layer.kernel.numpy() for layer in model.layers]
+    scale = model.layers[0].outputs_grad_amax_history.numpy()
+    _fit(model)
+    for layer, kernel in zip(model.layers, before, strict=True):
+        assert np.any(layer.kernel.numpy() != kernel)
+        assert np.all(np.isfinite(layer.kernel.numpy()))
+    # These are no parameters: their gradients are their next values.
+    assert np.any(model.layers[0].outputs_grad_amax_history.numpy() != scale)
+
+
+def test_hdf5_file_holds_all_variables(make_split, tmp_path):
+    model = _build(_functional)
+    model.compile(make_split(), loss="mse")
+    _fit(model, epochs=1)
+    paths = [variable.path for variable in model.optimizer.variables]
+    assert len(set(paths)) == len(paths)
+    model.save(tmp_path / "model.h5")
+    # Keras reads no optimizer's state from it, not even Adam's.
+    restored = keras.models.load_model(tmp_path / "model.h5", compile=False)
+    _assert_close(_values(restored), _values(model), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("is_built", [False, True])
+@pytest.mark.parametrize("is_checkpoint", [False, True])
+def test_model_that_had_another_optimizer_goes_on(
+    is_checkpoint, is_built, make_split, tmp_path
+):
+    model = _build(_functional)
+    model.compile(
+        keras.optimizers.SGD(0.5, momentum=0.9),
+        loss="mse",
+        jit_compile=False,
+    )
+    _fit(model, epochs=1)
+    restored = _build(_functional)
+    restored.compile(make_split(), loss="mse", jit_compile=False)
+    rate = float(restored.optimizer.learning_rate)
+    if is_built:
+        restored.optimizer.build(restored.trainable_variables)
+    is_adam = isinstance(restored.optimizer, keras.optimizers.Adam)
+    if is_checkpoint:
+        path = tf.train.Checkpoint(model=model, optimizer=model.optimizer).save(
+            str(tmp_path / "checkpoint")
+        )
+        into = tf.train.Checkpoint(model=restored, optimizer=restored.optimizer)
+        if is_adam and is_built:
+            # Keras takes the momentum of one variable for that of another.
+            with pytest.raises(ValueError, match="incompatible tensor"):
+                into.restore(path)
+            return
+        into.restore(path)
+    else:
+        model.save_weights(tmp_path / "model.weights.h5")
+        with pytest.warns(UserWarning, match="Skipping variable loading"):
+            restored.load_weights(tmp_path / "model.weights.h5")
+    _assert_close(_values(restored), _values(model), rtol=0, atol=0)
+    if not (is_adam and is_checkpoint):
+        assert float(restored.optimizer.learning_rate) == rate
+        assert int(restored.optimizer.iterations.numpy()) == 0
+    _fit(restored, epochs=1)
+    assert all(np.all(np.isfinite(value)) for value in _values(restored))
+
+
 def test_tensorflow_checkpoint_resumes_on_the_same_trajectory(
     make_split, tmp_path
 ):
     model = _build()
-    model.compile(make_split(), loss="mse")
+    _compile(model, make_split())
     _fit(model)
     path = tf.train.Checkpoint(model=model, optimizer=model.optimizer).save(
         str(tmp_path / "checkpoint")
     )
     restored = _build()
-    restored.compile(make_split(), loss="mse")
-    restored.optimizer.build(restored.trainable_variables)
+    _compile(restored, make_split())
     tf.train.Checkpoint(model=restored, optimizer=restored.optimizer).restore(
         path
     ).assert_existing_objects_matched()

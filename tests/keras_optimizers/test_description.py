@@ -37,3 +37,28 @@ def test_little_metadata_is_enough():
     text = description.describe("mine", {"rule": rule}, RULE)
     assert "mine" in text and RULE in text and "unknown" in text
     assert description.horizon({"rule": rule}) is None
+
+
+def test_problems_of_any_form_are_described():
+    part = {"problem": "digits", "batch_size": 8}
+    for options, expected in (
+        ({"problems": [part, {"problem": "mnist"}]}, "digits (batch_size=8)"),
+        ({"problems": [[1]]}, "ensemble (problems=[[1]])"),
+        ({}, "on ensemble, in runs"),
+    ):
+        problem = {"name": "ensemble", "options": options}
+        text = description.describe(
+            "mine", {"problem": problem, "horizon": 3}, RULE
+        )
+        assert expected in text
+
+
+def test_panels_without_numbers_are_left_out():
+    values = {"figures": {"mnist": {"a": {"last_tenth": 0.1}, "b": {}}}}
+    assert "0.1" not in description.describe("mine", values, RULE)
+
+
+def test_nothing_that_a_terminal_obeys_is_shown():
+    problem = {"name": "\x1b[2J\x07\u202enasty", "options": {}}
+    text = description.describe("mine", {"problem": problem}, RULE)
+    assert text.replace("\n", "").isprintable() and "nasty" in text

@@ -3,13 +3,14 @@
 Devices are configured once per process, so each run has its own.
 """
 
+import contextlib
 import pathlib
 import socket
-import subprocess
-import sys
 
 import numpy as np
 import pytest
+
+from tests import processes
 
 pytestmark = pytest.mark.slow
 
@@ -22,17 +23,9 @@ def optimizer(request, exported):
     return "adam" if request.param == "adam" else str(exported)
 
 
-def _start(*arguments):
-    return subprocess.Popen(
-        [sys.executable, str(PROGRAM), *map(str, arguments)],
-        cwd=PROGRAM.parent.parent,
-        stderr=subprocess.PIPE,
-    )
-
-
-def _finish(process, output):
-    _, errors = process.communicate(timeout=240)
-    assert process.returncode == 0, errors.decode()[-3000:]
+def _finish(running, output):
+    done = running.finish()
+    assert done.returncode == 0, done.stderr[-3000:]
     with np.load(output) as values:
         return list(values.values())
 
@@ -53,20 +46,21 @@ def test_replicas_and_workers_give_what_one_process_gives(optimizer, tmp_path):
         name: tmp_path / f"{name}.npz"
         for name in ("none", "mirrored", "worker0", "worker1")
     }
-    processes = {
+    arguments = {
         "none": ("none", optimizer, outputs["none"]),
         "mirrored": ("mirrored", optimizer, outputs["mirrored"]),
         "worker0": ("workers", optimizer, outputs["worker0"], 0, *ports),
         "worker1": ("workers", optimizer, outputs["worker1"], 1, *ports),
     }
-    running = {name: _start(*args) for name, args in processes.items()}
-    try:
+    with contextlib.ExitStack() as stack:
+        # Workers wait for each other.
+        running = {
+            name: stack.enter_context(processes.start(PROGRAM, *words))
+            for name, words in arguments.items()
+        }
         results = {
             name: _finish(running[name], outputs[name]) for name in outputs
         }
-    finally:
-        for process in running.values():
-            process.kill()
     for name in ("mirrored", "worker0", "worker1"):
         for ours, expected in zip(results[name], results["none"], strict=True):
             np.testing.assert_allclose(

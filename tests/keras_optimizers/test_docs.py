@@ -1,15 +1,14 @@
 """The programs in docs/keras.md and docs/inside.md run."""
 
-import pathlib
 import re
-import subprocess
-import sys
 
 import pytest
 
+from tests import processes
+
 pytestmark = pytest.mark.slow
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOT = processes.ROOT
 GUIDE = (ROOT / "docs" / "keras.md").read_text()
 INSIDE = (ROOT / "docs" / "inside.md").read_text()
 
@@ -19,12 +18,10 @@ def _run(text, tmp_path):
     snippets = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
     program = tmp_path / "guide.py"
     program.write_text("\n".join(snippets))
-    done = subprocess.run(
-        [sys.executable, str(program)],
-        capture_output=True,
-        text=True,
+    done = processes.run(
+        program,
         cwd=tmp_path,
-        env={"PYTHONPATH": str(ROOT), "PATH": "", "HOME": str(tmp_path)},
+        environment={"PATH": "", "HOME": str(tmp_path)},
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout

@@ -1,5 +1,6 @@
 """Tests of l2l_tf/keras_optimizers/guard.py."""
 
+import functools
 import logging
 
 import keras
@@ -8,30 +9,24 @@ import pytest
 import tensorflow as tf
 
 from l2l_tf import LearnedOptimizer
+from tests.keras_optimizers import fitting
 
 INPUTS = np.random.RandomState(0).randn(32, 3).astype("float32")
 TARGETS = INPUTS @ np.array([[1.0], [-2.0], [0.5]], "float32")
 SHORT = {"steps": 4}  # Two steps each, and two more where that is not enough.
 
 
-def _model(optimizer, **options):
+def _model(optimizer, jit_compile=False, **options):
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.layers.Dense(1)])
     model.build(INPUTS.shape)
-    model.compile(optimizer, loss="mse", **options)
+    model.compile(optimizer, loss="mse", jit_compile=jit_compile, **options)
     return model
 
 
 def _fit(model, epochs, **options):
-    return model.fit(
-        INPUTS,
-        TARGETS,
-        batch_size=32,
-        epochs=epochs,
-        shuffle=False,
-        verbose=0,
-        **options,
-    ).history["loss"]
+    history = fitting.fit(model, INPUTS, TARGETS, epochs, **options).history
+    return history["loss"]
 
 
 def _guarded(main, fallback, trial=SHORT, **options):
@@ -51,6 +46,16 @@ def _converging():
 
 def _values(model):
     return [v.numpy() for v in model.trainable_variables]
+
+
+@functools.cache
+def _trajectory(steps):
+    """Returns the converging kernel before each step, and after the last."""
+    model, kernels = _model(_converging()), []
+    for _ in range(steps):
+        kernels.append(_values(model)[0])
+        _fit(model, 1)
+    return [*kernels, _values(model)[0]]
 
 
 @pytest.mark.parametrize("is_built", [False, True])
@@ -79,7 +84,7 @@ def test_weights_that_are_loaded_are_those_that_go_on(
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"jit_compile": True}, {"run_eagerly": True}],
+    [{"jit_compile": "auto"}, {"jit_compile": True}, {"run_eagerly": True}],
 )
 def test_runs_take_turns_and_the_better_one_goes_on(options):
     model = _model(_guarded(_diverging(), _converging()), **options)
@@ -102,6 +107,51 @@ def test_better_learned_run_goes_on_where_it_was():
     np.testing.assert_allclose(losses, expected, rtol=1e-5)
     assert not guarded.fell_back
     assert int(guarded.iterations.numpy()) == 20
+
+
+@pytest.mark.parametrize("steps", [1, 2, 4, 5, 7])
+@pytest.mark.parametrize("is_first", [False, True])
+def test_fit_that_ends_amid_the_comparison_leaves_the_better_run(
+    is_first, steps
+):
+    better, worse = _converging(), keras.optimizers.SGD(0.0)
+    main, fallback = (better, worse) if is_first else (worse, better)
+    trial = {"steps": 4, "clear": 100.0, "obvious": 100.0, "price": 100.0}
+    model = _model(_guarded(main, fallback, trial))
+    _fit(model, steps)
+    # Turns are of two steps each, at first.
+    made = sum((step // 2 % 2 == 0) == is_first for step in range(steps))
+    path = _trajectory(24)
+    np.testing.assert_allclose(_values(model)[0], path[made], rtol=1e-5)
+    # The worse run is where it was, at the start.
+    other = model.optimizer._part._held[0].other
+    np.testing.assert_allclose(other, path[0], rtol=1e-5)
+    # Both then go on from where they were.
+    _fit(model, 24 - steps)
+    assert any(np.allclose(_values(model)[0], p, 1e-4) for p in path[8:])
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+def test_fits_of_few_steps_are_compared_as_one_of_many(steps):
+    model = _model(_guarded(keras.optimizers.SGD(1e-5), _converging()))
+    for _ in range(24):
+        losses = _fit(model, steps)
+    assert model.optimizer.fell_back and losses[-1] < 0.1
+    assert int(model.optimizer.iterations) == 24 * steps
+
+
+def test_part_of_a_step_is_dropped_with_the_run_that_it_belongs_to():
+    guarded = _guarded(
+        keras.optimizers.SGD(0.0),
+        _converging(),
+        {"steps": 4, "clear": 100.0, "obvious": 100.0, "price": 100.0},
+        gradient_accumulation_steps=2,
+    )
+    model = _model(guarded)
+    # Four steps of each, the first half of a ninth.
+    _fit(model, 9)
+    assert all(np.all(g == 0) for g in guarded._accumulated_gradients)
+    np.testing.assert_allclose(_values(model)[0], _trajectory(24)[2], rtol=1e-5)
 
 
 def test_each_run_has_moving_averages_of_its_own():
@@ -135,6 +185,8 @@ def test_moving_statistics_change_with_the_run_on_demand():
     model.build(INPUTS.shape)
     optimizer = _guarded(keras.optimizers.SGD(1e8), _converging())
     optimizer.also_restore(model.non_trainable_variables)
+    # Those that are trained are restored anyhow; to name one twice is no harm.
+    optimizer.also_restore(model.variables)
     model.compile(optimizer, loss="mse")
     _fit(model, 60)
     assert optimizer.fell_back
@@ -287,7 +339,7 @@ def test_loss_scale_reaches_both():
 def test_mixed_float16_as_it_comes():
     keras.config.set_dtype_policy("mixed_float16")
     try:
-        model = _model(_guarded(_diverging(), _converging()))
+        model = _model(_guarded(_diverging(), _converging()), "auto")
         losses = _fit(model, 40)
     finally:
         keras.config.set_dtype_policy("float32")
@@ -320,11 +372,23 @@ def test_nests_in_a_multi_optimizer(tmp_path):
     assert _fit(other, 3) == _fit(model, 3)
 
 
-@pytest.mark.parametrize("devices", [["CPU:0"]])
-def test_strategy_is_refused_by_name(devices):
-    with tf.distribute.MirroredStrategy(devices).scope():
-        with pytest.raises(ValueError, match="MirroredStrategy"):
+def test_several_replicas_are_refused_by_name(monkeypatch):
+    strategy = tf.distribute.MirroredStrategy(["CPU:0"])
+    monkeypatch.setattr(
+        tf.distribute.Strategy, "num_replicas_in_sync", property(lambda _: 2)
+    )
+    with strategy.scope():
+        with pytest.raises(ValueError, match="MirroredStrategy with 2"):
             LearnedOptimizer("digits", fallback="adam")
+
+
+def test_one_replica_trains_as_without_a_strategy():
+    with tf.distribute.OneDeviceStrategy("CPU:0").scope():
+        model = _model(_guarded(_diverging(), _converging()))
+    losses = _fit(model, 14)
+    assert model.optimizer.fell_back
+    expected = _fit(_model(_guarded(_diverging(), _converging())), 14)
+    np.testing.assert_allclose(losses, expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize(

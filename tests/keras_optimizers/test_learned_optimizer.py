@@ -12,6 +12,7 @@ import tensorflow as tf
 from l2l_tf.keras_optimizers import learned_optimizer
 from l2l_tf.rules import registry
 from l2l_tf.saving import saved_optimizer
+from tests.keras_optimizers import fitting
 
 LearnedOptimizer = learned_optimizer.LearnedOptimizer
 
@@ -43,14 +44,8 @@ def _compiled(path, **kwargs):
 
 
 def _fit(model, epochs=2):
-    return model.fit(
-        INPUTS,
-        TARGETS,
-        batch_size=32,
-        epochs=epochs,
-        shuffle=False,
-        verbose=0,
-    ).history["loss"]
+    history = fitting.fit(model, INPUTS, TARGETS, epochs).history
+    return history["loss"]
 
 
 def _weights(model):
@@ -346,6 +341,13 @@ def test_rate_like_that_of_adam_warns(rate, exported):
 
 def test_integer_rate_is_a_rate(exported):
     assert float(LearnedOptimizer(exported, learning_rate=1).learning_rate) == 1
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_another_number_of_gradients_than_variables_is_refused(count, exported):
+    variables = [keras.Variable(tf.ones([2])) for _ in range(2)]
+    with pytest.raises(ValueError, match=f"{count} gradients for 2 variables"):
+        LearnedOptimizer(exported).apply([tf.ones([2])] * count, variables)
 
 
 def test_gradient_of_another_shape_is_refused(exported):

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from l2l_tf.keras_optimizers import race
+from l2l_tf.keras_optimizers import trial
 
 
 def _run(learned, fallback, num_steps, **settings):
@@ -16,7 +17,7 @@ def _run(learned, fallback, num_steps, **settings):
         num_steps: Steps of both.
         **settings: Those that are not the default.
     """
-    settings = race.make_settings(settings)
+    settings = trial.make_settings(settings)
     judge = tf.function(lambda *args: race.judge(*args, settings))
     record, turns, kept = race.begin(settings), [], []
     for _ in range(num_steps):
@@ -99,13 +100,30 @@ def test_learned_run_that_gets_worse_than_the_fallback_was_hands_over():
     assert record.turn == race.FALLBACK
 
 
+def test_run_that_falls_behind_what_the_fallback_would_be_hands_over():
+    def learned(step):
+        return 0.08 if step < 50 else 0.16
+
+    turns, kept, record = _run(learned, lambda t: (t + 1) ** -0.5, 300)
+    # The fallback's loss was about 0.3 after 20 steps and 0.17 after 40; 0.1
+    # would be next.
+    assert turns == [
+        *(("L", 20), ("F", 20), ("L", 20), ("F", 20)),
+        *(("L", 39), ("F", 180)),
+    ]
+    assert kept == [] and record.turn == race.FALLBACK
+    # Beside a fallback that does not fall it goes on.
+    turns, kept, _ = _run(learned, lambda t: 0.2, 500)
+    assert turns[-1][0] == "L" and kept == [320]
+
+
 def test_trusted_run_returns_to_a_point_of_its_own():
     turns, kept, _ = _run(
         lambda t: 1.0 / (t + 1) if t < 450 else 0.01, lambda t: 1.0, 600
     )
-    assert kept == [200, 400]
+    assert kept == [320]
     assert turns[-1][0] == "F"
-    # Below the limit, which is twice the loss at step 400, it goes on.
+    # Below the limit, which is twice the loss at step 320, it goes on.
     turns, kept, _ = _run(
         lambda t: 1.0 / (t + 1) if t < 450 else 0.0045, lambda t: 1.0, 600
     )
@@ -114,7 +132,7 @@ def test_trusted_run_returns_to_a_point_of_its_own():
 
 def test_running_mean_is_that_of_the_definition():
     losses = np.random.RandomState(0).rand(20)
-    settings = race.make_settings({"smoothing": 0.8, "steps": 100})
+    settings = trial.make_settings({"smoothing": 0.8, "steps": 100})
     record = race.begin(settings)
     for count, loss in enumerate(losses, start=1):
         record, _ = race.judge(record, tf.constant(loss, tf.float32), settings)
@@ -126,19 +144,49 @@ def test_running_mean_is_that_of_the_definition():
         )
 
 
+def _record(learned, fallback, **changes):
+    """Returns what is known after some losses of each run."""
+    settings = trial.make_settings({"steps": 4})
+    record = race.begin(settings)
+    for turn, losses in ((race.LEARNED, learned), (race.FALLBACK, fallback)):
+        for loss in losses:
+            record = record._replace(
+                turn=tf.constant(turn), goal=tf.constant(99.0)
+            )
+            record, _ = race.judge(record, tf.constant(loss), settings)
+    return record._replace(**changes), settings
+
+
 @pytest.mark.parametrize(
-    "settings, quoted",
+    "learned, fallback, expected",
     [
-        ({"nonesuch": 1}, "nonesuch"),
-        ({"steps": "long"}, "long"),
-        ({"steps": 0}, "0"),
-        ({"clear": -1}, "-1"),
-        ({"smoothing": 1.0}, "1.0"),
-        ({"patience": 0}, "0"),
-        ({"run_length": 2.5}, "2.5"),
-        (3, "3"),
+        ([1.0, 0.9], [], race.LEARNED),
+        ([1.0, 0.9], [1.0], race.LEARNED),
+        ([1.0, 0.9], [1.0, 0.8], race.FALLBACK),
+        ([1.0, 0.9], [0.8, 0.8, 0.8], race.FALLBACK),
+        ([1.0, float("nan")], [1.0], race.FALLBACK),
     ],
 )
-def test_bad_settings_are_quoted(settings, quoted):
-    with pytest.raises(ValueError, match=quoted):
-        race.make_settings(settings)
+def test_run_with_the_lower_losses_leads(learned, fallback, expected):
+    assert race.leader(*_record(learned, fallback)) == expected
+
+
+@pytest.mark.parametrize("turn", [race.LEARNED, race.FALLBACK])
+def test_race_that_is_over_has_its_leader(turn):
+    record = _record([1.0], [0.5], is_over=1.0, turn=turn)
+    assert race.leader(*record) == turn
+
+
+@pytest.mark.parametrize("at", range(1, 8))
+def test_runs_that_change_places_between_steps_are_still_compared(at):
+    settings = trial.make_settings({"steps": 4})
+    record, makes = race.begin(settings), []
+    for step in range(30):
+        if step == at:
+            record = record._replace(turn=1 - record.turn)
+        is_learned = bool(record.turn == race.LEARNED)
+        makes.append("L" if is_learned else "F")
+        loss = tf.constant(1.0 if is_learned else 0.8)
+        record, _ = race.judge(record, loss, settings)
+    assert record.is_over and record.turn == race.FALLBACK
+    assert 2 <= makes.count("L") <= 5 and makes[-8:] == ["F"] * 8

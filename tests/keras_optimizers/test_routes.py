@@ -7,6 +7,7 @@ import pytest
 from l2l_tf import LearnedOptimizer
 from l2l_tf.rules import registry
 from l2l_tf.saving import saved_optimizer
+from tests.keras_optimizers import fitting
 
 INPUTS = np.random.RandomState(0).randn(32, 3).astype("float32")
 TARGETS = INPUTS[:, :1] * INPUTS[:, 1:2]
@@ -26,9 +27,8 @@ def _model(optimizer):
 
 
 def _fit(model, epochs=3):
-    return model.fit(
-        INPUTS, TARGETS, epochs=epochs, shuffle=False, verbose=0
-    ).history["loss"]
+    history = fitting.fit(model, INPUTS, TARGETS, epochs).history
+    return history["loss"]
 
 
 def _sgd(rate=0.1):
@@ -270,3 +270,68 @@ def test_an_optimizer_serves_one_pattern():
     sgd = _sgd()
     with pytest.raises(ValueError, match="of its own"):
         LearnedOptimizer({"a": sgd, "b": sgd})
+
+
+@pytest.fixture(name="by_rank", scope="module")
+def _by_rank(tmp_path_factory):
+    """Returns the folder of two LSTMs, one of them for kernels of rank 4."""
+    rule = registry.make_rule(
+        {
+            "rule": "routed",
+            "routes": {
+                "rank=4": {"layers": [3], "seed": 1},
+                ".*": {"layers": [2], "seed": 2},
+            },
+        },
+        ["convnet/w", "convnet/b"],
+    )
+    path = tmp_path_factory.mktemp("by_rank") / "routed"
+    return saved_optimizer.export(rule, path, {})
+
+
+def test_kernels_of_convolutions_are_known_by_their_rank(by_rank):
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input([8, 8, 2]),
+            layers.Conv2D(3, 3, name="a"),
+            layers.BatchNormalization(),
+            layers.DepthwiseConv2D(3, name="b"),
+            layers.Conv2D(4, 1, name="c"),
+            layers.Flatten(),
+            layers.Dense(1, name="d"),
+        ]
+    )
+    optimizer = LearnedOptimizer(by_rank)
+    model.compile(optimizer, "mse")
+    before = [variable.numpy() for variable in model.trainable_variables]
+    inputs = np.random.RandomState(0).randn(6, 8, 8, 2).astype("float32")
+    model.fit(inputs, inputs[:, 0, 0, :1], epochs=1, verbose=0)
+    kernels = [v for v in model.trainable_variables if len(v.shape) == 4]
+    assert len(kernels) == 3
+    sizes = [
+        sum(v.value.shape.num_elements() for v in group)
+        for group in (
+            kernels,
+            [v for v in model.trainable_variables if len(v.shape) != 4],
+        )
+    ]
+    numbers = [
+        sum(int(np.prod(state.shape)) for state in part.state)
+        for part in optimizer.rule_parts
+    ]
+    # An LSTM of n units keeps 2 n numbers for a coordinate.
+    assert numbers == [2 * 3 * sizes[0], 2 * 2 * sizes[1]]
+    after = [variable.numpy() for variable in model.trainable_variables]
+    assert all(
+        map(np.any, (a != b for a, b in zip(before, after, strict=True)))
+    )
+
+
+def test_a_model_without_convolutions_needs_no_other_routes(by_rank):
+    optimizer = LearnedOptimizer(by_rank)
+    model = _model(optimizer)
+    losses = _fit(model)
+    assert np.all(np.isfinite(losses))
+    assert np.all(np.isfinite(list(optimizer.diagnostics.values())))
+    assert "'rank=4'" in optimizer.describe()

@@ -1,5 +1,7 @@
 """Tests of l2l_tf/meta_gradients/autodiff.py, and of replay.py against it."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -16,8 +18,10 @@ from l2l_tf.problems import quadratic
 from l2l_tf.problems import simple
 from l2l_tf.rules import registry
 
+pytestmark = pytest.mark.slow
+
 _NUM_STEPS = 4
-_WEIGHTS = {
+_STEP_WEIGHTS = {
     "constant": meta_loss.step_weights("constant", _NUM_STEPS),
     "last": meta_loss.step_weights("last", _NUM_STEPS),
     "random": tf.constant([0.3, 1.7, 0.0, 0.9, 2.1]),
@@ -52,7 +56,9 @@ _ROUTES = {
 }
 
 
+@functools.cache
 def _start(problem_name, rule_name):
+    """Returns a rule, a problem and the start of a run, to be left so."""
     problem = _PROBLEMS[problem_name]
     config = _RULES.get(
         rule_name, {"rule": "routed", "routes": _ROUTES[problem_name]}
@@ -68,7 +74,7 @@ def _start(problem_name, rule_name):
     return rule, problem, unroll.start(rule, problem, seed)
 
 
-def _meta_loss(rule, problem, run, weights, gradients=None):
+def _meta_loss(rule, problem, run, step_weights, gradients=None):
     """A plain loop over the unroll, and the optimizee's gradients in it.
 
     Gradients that are given are fed to the rule in place of the true ones:
@@ -77,7 +83,7 @@ def _meta_loss(rule, problem, run, weights, gradients=None):
     params, state = run.params, run.rule_state
     stream = randomness.stream(run.seed, "batch")
     total, recorded = 0.0, []
-    for step, weight in enumerate(weights.numpy()):
+    for step, weight in enumerate(step_weights.numpy()):
         batch = problem.sample_batch(run.task, randomness.fold_in(stream, step))
         with tf.GradientTape() as tape:
             tape.watch(params)
@@ -91,30 +97,60 @@ def _meta_loss(rule, problem, run, weights, gradients=None):
     return total, recorded
 
 
-def _estimate(name, rule, problem, run, weights, **options):
+def _estimate(name, rule, problem, run, step_weights, **options):
     estimator = meta_gradients.ESTIMATORS.build(
-        name, rule, problem, weights, **options
+        name, rule, problem, step_weights, **options
     )
-    return tf.function(lambda: estimator(run, estimator.initial_state(run)))()
+    return tf.function(
+        lambda: estimator(run, estimator.initial_state(run)), autograph=False
+    )()
 
 
-def _autodiff(rule, problem, run, weights, second_derivatives):
+def _autodiff(rule, problem, run, step_weights, second_derivatives):
     return _estimate(
         "autodiff",
         rule,
         problem,
         run,
-        weights,
+        step_weights,
         second_derivatives=second_derivatives,
     )
 
 
+@functools.cache
+def _traced(name, problem_name, rule_name, **options):
+    """Returns a function of the step weights that makes an estimate."""
+    rule, problem, run = _start(problem_name, rule_name)
+    step_weights = tf.Variable(tf.zeros([_NUM_STEPS + 1]), trainable=False)
+    estimator = meta_gradients.ESTIMATORS.build(
+        name, rule, problem, step_weights, **options
+    )
+    estimate = tf.function(
+        lambda: estimator(run, estimator.initial_state(run)), autograph=False
+    )
+
+    def with_weights(values):
+        step_weights.assign(values)
+        return estimate()
+
+    return with_weights
+
+
+def _exact(problem_name, rule_name, step_weights, second_derivatives=False):
+    return _traced(
+        "autodiff",
+        problem_name,
+        rule_name,
+        second_derivatives=second_derivatives,
+    )(_STEP_WEIGHTS[step_weights])
+
+
 def _check_against_differences(
-    problem_name, rule_name, weights, second_derivatives
+    problem_name, rule_name, step_weights, second_derivatives
 ):
     rule, problem, run = _start(problem_name, rule_name)
-    arguments = rule, problem, run, weights
-    result = _autodiff(*arguments, second_derivatives)
+    arguments = rule, problem, run, _STEP_WEIGHTS[step_weights]
+    result = _exact(problem_name, rule_name, step_weights, second_derivatives)
     loss, recorded = _meta_loss(*arguments)
     assert float(result.loss) == pytest.approx(loss, rel=1e-12)
     fed = None if second_derivatives else recorded
@@ -143,23 +179,22 @@ def test_gradients_are_those_of_the_meta_loss(
     problem_name, rule_name, second_derivatives
 ):
     _check_against_differences(
-        problem_name, rule_name, _WEIGHTS["random"], second_derivatives
+        problem_name, rule_name, "random", second_derivatives
     )
 
 
 @pytest.mark.parametrize("second_derivatives", [False, True])
-@pytest.mark.parametrize("weights", ["constant", "last"])
-def test_gradients_follow_the_step_weights(weights, second_derivatives):
+@pytest.mark.parametrize("step_weights", ["constant", "last"])
+def test_gradients_follow_the_step_weights(step_weights, second_derivatives):
     _check_against_differences(
-        "quadratic", "log_and_sign", _WEIGHTS[weights], second_derivatives
+        "quadratic", "log_and_sign", step_weights, second_derivatives
     )
 
 
 @pytest.mark.parametrize("problem_name", _PROBLEMS)
 def test_second_derivatives_make_a_difference(problem_name):
-    rule, problem, run = _start(problem_name, "identity")
     without, with_them = (
-        _autodiff(rule, problem, run, _WEIGHTS["constant"], flag)
+        _exact(problem_name, "identity", "constant", flag)
         for flag in (False, True)
     )
     np.testing.assert_array_equal(without.losses, with_them.losses)
@@ -169,8 +204,10 @@ def test_second_derivatives_make_a_difference(problem_name):
 
 def test_the_result_holds_the_unroll():
     rule, problem, run = _start("quadratic", "identity")
-    result = _autodiff(rule, problem, run, _WEIGHTS["random"], False)
-    losses, end, *_ = tf.function(unroll.unroll)(rule, problem, run, _NUM_STEPS)
+    result = _exact("quadratic", "identity", "random")
+    losses, end, *_ = tf.function(unroll.unroll, autograph=False)(
+        rule, problem, run, _NUM_STEPS
+    )
     np.testing.assert_allclose(result.losses, losses, rtol=1e-12)
     tf.nest.map_structure(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12),
@@ -187,11 +224,9 @@ def test_weights_that_the_loss_does_not_reach_get_zeros():
         np.testing.assert_array_equal(gradient, tf.zeros_like(gradient))
 
 
-def _both(rule, problem, run, weights, jit_compile=True):
-    replayed = _estimate(
-        "replay", rule, problem, run, weights, jit_compile=jit_compile
-    )
-    return _autodiff(rule, problem, run, weights, False), replayed
+def _both(*arguments, jit_compile=True):
+    replayed = _estimate("replay", *arguments, jit_compile=jit_compile)
+    return _autodiff(*arguments, second_derivatives=False), replayed
 
 
 def _check_equal(exact, replayed, tolerance):
@@ -211,16 +246,17 @@ def _check_equal(exact, replayed, tolerance):
 
 
 @pytest.mark.parametrize(
-    "weights, jit_compile",
+    "step_weights, jit_compile",
     [("constant", False), ("last", False), ("random", True)],
 )
 @pytest.mark.parametrize("rule_name", [*_RULES, "routed"])
 @pytest.mark.parametrize("problem_name", _PROBLEMS)
-def test_replay_equals_autodiff(problem_name, rule_name, weights, jit_compile):
-    rule, problem, run = _start(problem_name, rule_name)
-    _check_equal(
-        *_both(rule, problem, run, _WEIGHTS[weights], jit_compile), 1e-10
-    )
+def test_replay_equals_autodiff(
+    problem_name, rule_name, step_weights, jit_compile
+):
+    replay = _traced("replay", problem_name, rule_name, jit_compile=jit_compile)
+    exact = _exact(problem_name, rule_name, step_weights)
+    _check_equal(exact, replay(_STEP_WEIGHTS[step_weights]), 1e-10)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -246,13 +282,17 @@ def test_replay_equals_autodiff_in_single_precision(seed):
             "scale": float(rng.uniform(0.01, 0.3)),
         }
     )
-    weights = tf.constant(rng.uniform(0, 1, rng.integers(2, 25)), tf.float32)
+    step_weights = tf.constant(
+        rng.uniform(0, 1, rng.integers(2, 25)), tf.float32
+    )
     run = unroll.start(rule, problem, randomness.run_seed(seed, "train", 0))
     # The second unroll, which begins with a state of the rule.
-    run = tf.function(unroll.unroll)(rule, problem, run, 3).run
+    run = tf.function(unroll.unroll, autograph=False)(rule, problem, run, 3).run
     # The same arithmetic on the way forward: where gradients are near zero,
     # their logarithms would make much of another rounding.
-    _check_equal(*_both(rule, problem, run, weights, False), 1e-4)
+    _check_equal(
+        *_both(rule, problem, run, step_weights, jit_compile=False), 1e-4
+    )
 
 
 class _Shapes(base.Problem):
@@ -298,9 +338,14 @@ def test_replay_equals_autodiff_of_several_networks(seed):
     rule = registry.make_rule(
         {"rule": "routed", "routes": routes}, problem.parameter_names
     )
-    weights = tf.constant(rng.uniform(0, 1, rng.integers(2, 25)), tf.float32)
+    step_weights = tf.constant(
+        rng.uniform(0, 1, rng.integers(2, 25)), tf.float32
+    )
     run = unroll.start(rule, problem, randomness.run_seed(seed, "train", 0))
-    _check_equal(*_both(rule, problem, run, weights, bool(seed % 2)), 1e-10)
+    _check_equal(
+        *_both(rule, problem, run, step_weights, jit_compile=bool(seed % 2)),
+        1e-10,
+    )
 
 
 class _OfUnknownSize(quadratic.Quadratic):
@@ -315,7 +360,9 @@ def test_replay_takes_losses_whose_number_is_not_known_beforehand():
     problem = _OfUnknownSize(
         num_functions=2, num_dims=3, initial_std=1.0, dtype="float64"
     )
-    results = _both(rule, problem, run, _WEIGHTS["random"], False)
+    results = _both(
+        rule, problem, run, _STEP_WEIGHTS["random"], jit_compile=False
+    )
     _check_equal(*results, 1e-10)
 
 
@@ -323,8 +370,8 @@ def test_replay_equals_autodiff_in_single_precision_under_xla():
     problem = image_classification.ImageClassification("digits")
     rule = registry.make_rule({"rule": "coordinatewise"})
     run = unroll.start(rule, problem, randomness.run_seed(0, "train", 0))
-    weights = meta_loss.step_weights("constant", 20)
-    exact, replayed = _both(rule, problem, run, weights)
+    step_weights = meta_loss.step_weights("constant", 20)
+    exact, replayed = _both(rule, problem, run, step_weights)
     for a, b in zip(exact.gradients, replayed.gradients, strict=True):
         assert np.linalg.norm(a - b) < 1e-4 * np.linalg.norm(a)
 
@@ -347,7 +394,9 @@ def test_replay_equals_autodiff_of_a_model_with_state():
     rule = registry.make_rule({"rule": "coordinatewise", "layers": [4]})
     run = unroll.start(rule, problem, randomness.run_seed(0, "train", 0))
     # In the plain graph: XLA would draw other units to drop.
-    results = _both(rule, problem, run, _WEIGHTS["random"], False)
+    results = _both(
+        rule, problem, run, _STEP_WEIGHTS["random"], jit_compile=False
+    )
     _check_equal(*results, 1e-4)
 
 
@@ -367,9 +416,9 @@ def test_a_model_s_state_counts_as_constant():
     problem = _StateOfParameters()
     rule = registry.make_rule({"rule": "coordinatewise", "layers": [4]})
     run = unroll.start(rule, problem, randomness.run_seed(0, "train", 0))
-    without, replayed = _both(rule, problem, run, _WEIGHTS["random"])
+    without, replayed = _both(rule, problem, run, _STEP_WEIGHTS["random"])
     _check_equal(without, replayed, 1e-4)
-    with_it = _autodiff(rule, problem, run, _WEIGHTS["random"], True)
+    with_it = _autodiff(rule, problem, run, _STEP_WEIGHTS["random"], True)
     assert not np.allclose(without.gradients[0], with_it.gradients[0])
 
 
@@ -380,9 +429,10 @@ def test_a_fraction_of_the_coordinates_is_drawn_anew_for_each_unroll():
             "replay",
             rule,
             problem,
-            _WEIGHTS["constant"],
+            _STEP_WEIGHTS["constant"],
             coordinate_fraction=0.1,
-        )
+        ),
+        autograph=False,
     )
     first = estimate(run, ())
     again = estimate(run, ())
@@ -397,6 +447,6 @@ def test_a_fraction_of_the_coordinates_is_drawn_anew_for_each_unroll():
         assert not np.array_equal(first.gradients[0], gradients[0])
     np.testing.assert_allclose(
         first.losses,
-        _autodiff(rule, problem, run, _WEIGHTS["constant"], False).losses,
+        _exact("digits", "log_and_sign", "constant").losses,
         rtol=1e-10,
     )

@@ -14,7 +14,7 @@ from l2l_tf.rules import base
 from l2l_tf.rules import registry
 
 _PROBLEM = quadratic.Quadratic(num_functions=4, num_dims=3, initial_std=1.0)
-_WEIGHTS = meta_loss.step_weights("constant", 4)
+_STEP_WEIGHTS = meta_loss.step_weights("constant", 4)
 
 
 def _flat(tensors):
@@ -49,16 +49,17 @@ def _run(rule, index=0):
     return unroll.start(rule, _PROBLEM, randomness.run_seed(0, "train", index))
 
 
-def _exact(rule, run, weights=_WEIGHTS):
+def _exact(rule, run, step_weights=_STEP_WEIGHTS):
     estimator = autodiff.Autodiff(
-        rule, _PROBLEM, weights, second_derivatives=True
+        rule, _PROBLEM, step_weights, second_derivatives=True
     )
-    return tf.function(estimator)(run, ())
+    return tf.function(estimator, autograph=False)(run, ())
 
 
 def _strategies(rule, **options):
     return tf.function(
-        evolution.EvolutionStrategies(rule, _PROBLEM, _WEIGHTS, **options)
+        evolution.EvolutionStrategies(rule, _PROBLEM, _STEP_WEIGHTS, **options),
+        autograph=False,
     )
 
 

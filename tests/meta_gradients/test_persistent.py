@@ -15,7 +15,7 @@ from l2l_tf.rules import registry
 
 _PROBLEM = quadratic.Quadratic(num_functions=4, num_dims=3, initial_std=1.0)
 _LENGTH, _UNROLLS = 4, 3
-_WEIGHTS = meta_loss.step_weights("constant", _LENGTH)
+_STEP_WEIGHTS = meta_loss.step_weights("constant", _LENGTH)
 
 
 def _flat(tensors):
@@ -34,17 +34,17 @@ def run(rule):
 
 def _whole_run(rule, run):
     """The gradient of all unrolls at once; where they meet, twice a loss."""
-    weights = np.ones(_LENGTH * _UNROLLS + 1, np.float32)
-    weights[_LENGTH:-1:_LENGTH] = 2.0
+    step_weights = np.ones(_LENGTH * _UNROLLS + 1, np.float32)
+    step_weights[_LENGTH:-1:_LENGTH] = 2.0
     estimator = autodiff.Autodiff(
-        rule, _PROBLEM, tf.constant(weights), second_derivatives=True
+        rule, _PROBLEM, tf.constant(step_weights), second_derivatives=True
     )
-    return _flat(tf.function(estimator)(run, ()).gradients)
+    return _flat(tf.function(estimator, autograph=False)(run, ()).gradients)
 
 
 def _sum_over_unrolls(estimator, run):
-    estimate = tf.function(estimator)
-    state = tf.function(estimator.initial_state)(run)
+    estimate = tf.function(estimator, autograph=False)
+    state = tf.function(estimator.initial_state, autograph=False)(run)
     total, states = 0.0, [state]
     for _ in range(_UNROLLS):
         result = estimate(run, state)
@@ -59,7 +59,7 @@ def test_short_unrolls_give_the_gradient_of_the_whole_run(rule, run):
     square = whole @ whole
     total, _ = _sum_over_unrolls(
         persistent.PersistentEvolutionStrategies(
-            rule, _PROBLEM, _WEIGHTS, num_pairs=4096
+            rule, _PROBLEM, _STEP_WEIGHTS, num_pairs=4096
         ),
         run,
     )
@@ -68,7 +68,9 @@ def test_short_unrolls_give_the_gradient_of_the_whole_run(rule, run):
     assert total @ whole / square == pytest.approx(1.0, abs=0.1)
     # Truncation is what evolution strategies without memory suffer from.
     biased, _ = _sum_over_unrolls(
-        evolution.EvolutionStrategies(rule, _PROBLEM, _WEIGHTS, num_pairs=4096),
+        evolution.EvolutionStrategies(
+            rule, _PROBLEM, _STEP_WEIGHTS, num_pairs=4096
+        ),
         run,
     )
     assert biased @ whole / square < 0.6
@@ -77,9 +79,9 @@ def test_short_unrolls_give_the_gradient_of_the_whole_run(rule, run):
 def test_a_first_unroll_is_that_of_evolution_strategies(rule, run):
     options = {"num_pairs": 8, "jit_compile": False}
     ours, theirs = (
-        tf.function(lambda e=e: e(run, e.initial_state(run)))()
+        tf.function(lambda e=e: e(run, e.initial_state(run)), autograph=False)()
         for e in (
-            kind(rule, _PROBLEM, _WEIGHTS, **options)
+            kind(rule, _PROBLEM, _STEP_WEIGHTS, **options)
             for kind in (
                 persistent.PersistentEvolutionStrategies,
                 evolution.EvolutionStrategies,
@@ -94,7 +96,7 @@ def test_a_first_unroll_is_that_of_evolution_strategies(rule, run):
 
 def test_particles_go_their_own_ways_and_keep_their_perturbations(rule, run):
     estimator = persistent.PersistentEvolutionStrategies(
-        rule, _PROBLEM, _WEIGHTS, num_pairs=5, perturbation_std=0.1
+        rule, _PROBLEM, _STEP_WEIGHTS, num_pairs=5, perturbation_std=0.1
     )
     _, states = _sum_over_unrolls(estimator, run)
     first, *later = states
@@ -112,7 +114,7 @@ def test_particles_go_their_own_ways_and_keep_their_perturbations(rule, run):
 
 def test_a_new_run_begins_with_new_particles(rule, run):
     estimator = persistent.PersistentEvolutionStrategies(
-        rule, _PROBLEM, _WEIGHTS, num_pairs=2
+        rule, _PROBLEM, _STEP_WEIGHTS, num_pairs=2
     )
     other = unroll.start(rule, _PROBLEM, randomness.run_seed(0, "train", 1))
     particles = estimator.initial_state(other)

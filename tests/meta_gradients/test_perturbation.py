@@ -33,7 +33,7 @@ def test_a_perturbed_rule_is_one_of_other_weights(name):
     noise = perturbation.draw(rule, _SEED)
     state = rule.initial_state(_PARAMS)
 
-    @tf.function
+    @tf.function(autograph=False)
     def perturbed_update():
         return perturbation.perturbed(rule, noise, 0.1)(_GRADIENTS, state)
 
@@ -106,5 +106,5 @@ def test_weights_that_a_closure_reads_are_refused():
 
 def test_a_rule_that_cannot_be_copied_is_refused():
     rule = _Scaled(lambda rule: (line for line in "generators"))
-    with pytest.raises(ValueError, match="a _Scaled: .*generator"):
+    with pytest.raises(ValueError, match="_Scaled: .*generator"):
         perturbation.check(rule, _PARAMS)

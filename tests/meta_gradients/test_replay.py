@@ -12,7 +12,7 @@ from l2l_tf.problems import quadratic
 from l2l_tf.rules.learned import deep_lstm_rules as learned
 
 _STEPS = 5
-_WEIGHTS = tf.constant([0.3, 1.7, 0.0, 0.9, 2.1, 0.4])
+_STEP_WEIGHTS = tf.constant([0.3, 1.7, 0.0, 0.9, 2.1, 0.4])
 _PROBLEM = quadratic.Quadratic(
     num_functions=2, num_dims=3, initial_std=1.0, dtype="float64"
 )
@@ -27,7 +27,7 @@ def _gradients(shape, index=0):
 
 def _later(gradient, step):
     return sum(
-        float(_WEIGHTS[s]) * gradient[s].numpy()
+        float(_STEP_WEIGHTS[s]) * gradient[s].numpy()
         for s in range(step + 1, _STEPS + 1)
     )
 
@@ -35,7 +35,7 @@ def _later(gradient, step):
 def test_cotangents_are_sums_of_later_gradients():
     for shape in [3, 2], []:
         gradient = _gradients(shape)
-        actual = replay.cotangents(gradient, _WEIGHTS)
+        actual = replay.cotangents(gradient, _STEP_WEIGHTS)
         expected = [_later(gradient, step) for step in range(_STEPS)]
         np.testing.assert_allclose(actual, expected, rtol=1e-12)
 
@@ -55,12 +55,14 @@ class _ClaimsTooMuch(_MinusMean):
 def _estimates(rule):
     """The second unroll's, which begins with a state of the rule."""
     run = unroll.start(rule, _PROBLEM, randomness.run_seed(0, "train", 0))
-    run = tf.function(unroll.unroll)(rule, _PROBLEM, run, 3).run
+    run = tf.function(unroll.unroll, autograph=False)(
+        rule, _PROBLEM, run, 3
+    ).run
     for estimator in (
-        autodiff.Autodiff(rule, _PROBLEM, _WEIGHTS),
-        replay.Replay(rule, _PROBLEM, _WEIGHTS, num_lanes=2),
+        autodiff.Autodiff(rule, _PROBLEM, _STEP_WEIGHTS),
+        replay.Replay(rule, _PROBLEM, _STEP_WEIGHTS, num_lanes=2),
     ):
-        yield tf.function(estimator)(run, ())
+        yield tf.function(estimator, autograph=False)(run, ())
 
 
 @pytest.mark.parametrize(
@@ -80,13 +82,16 @@ def test_replay_equals_autodiff_where_coordinates_are_coupled(make_rule):
 
 def test_a_wrong_claim_is_refused_with_the_numbers():
     with pytest.raises(ValueError, match=r"off by \d.* where \d"):
-        replay.Replay(_ClaimsTooMuch(**_LSTM), _PROBLEM, _WEIGHTS)
+        replay.Replay(_ClaimsTooMuch(**_LSTM), _PROBLEM, _STEP_WEIGHTS)
 
 
 def test_a_rule_that_needs_all_coordinates_takes_no_fraction():
-    with pytest.raises(ValueError, match="^A fraction.*a _MinusMean"):
+    with pytest.raises(ValueError, match="^A fraction.*_MinusMean"):
         replay.Replay(
-            _MinusMean(**_LSTM), _PROBLEM, _WEIGHTS, coordinate_fraction=0.5
+            _MinusMean(**_LSTM),
+            _PROBLEM,
+            _STEP_WEIGHTS,
+            coordinate_fraction=0.5,
         )
 
 
@@ -97,4 +102,4 @@ def test_bad_options_are_refused_and_quoted(options):
     [(name, value)] = options.items()
     rule = learned.CoordinatewiseDeepLSTM(**_LSTM)
     with pytest.raises(ValueError, match=f"{name}.*{value}"):
-        replay.Replay(rule, _PROBLEM, _WEIGHTS, **options)
+        replay.Replay(rule, _PROBLEM, _STEP_WEIGHTS, **options)

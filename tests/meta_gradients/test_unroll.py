@@ -43,8 +43,13 @@ def _dropout_and_batch_norm():
 
 def _run(rule, problem, num_steps, num_unrolls=1):
     """The losses and the end of a run that is made of several unrolls."""
-    start = tf.function(lambda: unroll.start(rule, problem, _SEED))
-    go = tf.function(lambda run: unroll.unroll(rule, problem, run, num_steps))
+    start = tf.function(
+        lambda: unroll.start(rule, problem, _SEED), autograph=False
+    )
+    go = tf.function(
+        lambda run: unroll.unroll(rule, problem, run, num_steps),
+        autograph=False,
+    )
     run, losses = start(), []
     for _ in range(num_unrolls):
         trajectory = go(run)
@@ -144,7 +149,7 @@ def test_xla_computes_the_same(make_problem, second_derivatives):
     # Neither the first step nor the first minibatch.
     start = unroll.start(rule, problem, _SEED)._replace(step=tf.constant(7))
     plain, compiled = (
-        tf.function(unroll.unroll)(
+        tf.function(unroll.unroll, autograph=False)(
             rule, problem, start, 5, second_derivatives, True, jit_compile
         )
         for jit_compile in (False, True)
@@ -161,7 +166,7 @@ def test_xla_computes_the_same(make_problem, second_derivatives):
 def test_kept_gradients_are_those_of_each_step(jit_compile):
     rule = hand_designed.SGD(0.5)
     start = unroll.start(rule, _DIGITS, _SEED)
-    trajectory = tf.function(unroll.unroll)(
+    trajectory = tf.function(unroll.unroll, autograph=False)(
         rule, _DIGITS, start, 3, keep_gradients=True, jit_compile=jit_compile
     )
     params = start.params
@@ -187,8 +192,12 @@ def test_gradients_are_not_kept_unless_asked_for():
 
 def test_repeated_calls_add_no_traces():
     rule = learned.CoordinatewiseDeepLSTM(layers=[3])
-    start = tf.function(lambda seed: unroll.start(rule, _DIGITS, seed))
-    go = tf.function(lambda run: unroll.unroll(rule, _DIGITS, run, 2))
+    start = tf.function(
+        lambda seed: unroll.start(rule, _DIGITS, seed), autograph=False
+    )
+    go = tf.function(
+        lambda run: unroll.unroll(rule, _DIGITS, run, 2), autograph=False
+    )
     graph = None
     for index in range(3):
         run = start(randomness.run_seed(0, "train", index))
@@ -223,7 +232,7 @@ class _Recording(hand_designed.SGD):
 def test_the_rules_records_are_stacked(jit_compile):
     rule = _Recording(0.5)
     start = unroll.start(rule, _DIGITS, _SEED)
-    trajectory = tf.function(unroll.unroll)(
+    trajectory = tf.function(unroll.unroll, autograph=False)(
         rule, _DIGITS, start, 3, keep_gradients=True, jit_compile=jit_compile
     )
     assert set(trajectory.records) == {"half", "s"}
@@ -237,7 +246,7 @@ def test_the_rules_records_are_stacked(jit_compile):
 def test_metrics_are_those_of_the_losses_minibatches(jit_compile):
     rule = hand_designed.SGD(0.0)
     start = unroll.start(rule, _DIGITS, _SEED)
-    trajectory = tf.function(unroll.unroll)(
+    trajectory = tf.function(unroll.unroll, autograph=False)(
         rule, _DIGITS, start, 4, jit_compile=jit_compile, keep_metrics=True
     )
     expected = [
@@ -287,7 +296,8 @@ def _compiled_parts(problem, rule, start):
     """What XLA compiles of an unroll: its loop, or the rule in it."""
     graph = (
         tf.function(
-            lambda: unroll.unroll(rule, problem, start, 3, jit_compile=True)
+            lambda: unroll.unroll(rule, problem, start, 3, jit_compile=True),
+            autograph=False,
         )
         .get_concrete_function()
         .graph
@@ -314,7 +324,7 @@ def test_a_convnet_unrolls_to_the_same_with_a_compiled_rule():
     rule = learned.CoordinatewiseDeepLSTM(layers=[3])
     start = unroll.start(rule, problem, _SEED)
     plain, compiled = (
-        tf.function(unroll.unroll)(
+        tf.function(unroll.unroll, autograph=False)(
             rule, problem, start, 5, False, True, jit_compile, True
         )
         for jit_compile in (False, True)

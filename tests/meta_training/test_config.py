@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from l2l_tf.core import siblings
 from l2l_tf.meta_training import config as experiment_config
 from l2l_tf.meta_training import locking
 from l2l_tf.meta_training import settings as settings_lib
@@ -132,6 +133,23 @@ def test_removed_folder_leaves_nothing_behind(tmp_path):
     experiment_config.remove_folder(tmp_path / "none")
     experiment_config.write_config(tmp_path / "run", CONFIG)
     experiment_config.remove_folder(tmp_path / "run")
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_is_left_of_a_removal_that_was_killed(tmp_path, monkeypatch):
+    folder = tmp_path / "run"
+
+    def killed(path):
+        raise KeyboardInterrupt
+
+    experiment_config.write_config(folder, CONFIG)
+    with monkeypatch.context() as patch:
+        patch.setattr(siblings, "discard", killed)
+        with pytest.raises(KeyboardInterrupt):
+            experiment_config.remove_folder(folder)
+    assert not folder.exists() and len(list(tmp_path.iterdir())) == 1
+    experiment_config.write_config(folder, CONFIG)
+    experiment_config.remove_folder(folder)
     assert not list(tmp_path.iterdir())
 
 

@@ -1,11 +1,10 @@
 """Tests of l2l_tf/meta_training/experiment.py."""
 
+import itertools
 import json
 import os
-import pathlib
+import shutil
 import signal
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -14,16 +13,23 @@ import tensorflow as tf
 from l2l_tf.meta_training import config
 from l2l_tf.meta_training import experiment
 from l2l_tf.meta_training import locking
+from l2l_tf.meta_training import provenance
 from l2l_tf.meta_training import trainer as meta_training
 from l2l_tf.problems import quadratic
-from l2l_tf.problems import simple
+from l2l_tf.rules import base
+from l2l_tf.rules import registry
 from l2l_tf.saving import metadata as metadata_lib
 from l2l_tf.saving import saved_optimizer
+from tests import in_process
+from tests import processes
 
 pytestmark = pytest.mark.slow
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+# So fast that the last rule is not the best one.
 SETTINGS = {
+    "learning_rate": 0.5,
+    "seed": 5,
+    "jit_compile": False,
     "num_epochs": 4,
     "num_steps": 4,
     "unroll_length": 2,
@@ -39,7 +45,7 @@ def _problem():
 
 def _meta_train(path, **kwargs):
     return experiment.meta_train(
-        _problem(), path, rule={"layers": [3]}, **{**SETTINGS, **kwargs}
+        _problem(), path, **{"rule": {"layers": [3]}, **SETTINGS, **kwargs}
     )
 
 
@@ -53,13 +59,71 @@ def _checkpoint(folder):
     }
 
 
-def _train_command(folder, *flags):
+@pytest.fixture(scope="module")
+def short(tmp_path_factory):
+    """Returns the folder of a training, to be left as it is."""
+    folder = tmp_path_factory.mktemp("short") / "run"
+    _meta_train(folder, test_runs=1)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def long(tmp_path_factory):
+    """Returns the folder of the same training, with more runs."""
+    folder = tmp_path_factory.mktemp("long") / "run"
+    _meta_train(folder, num_epochs=6)
+    return folder
+
+
+@pytest.fixture
+def copy(short, tmp_path):
+    """Returns a folder of the short training that may be changed."""
+    return shutil.copytree(short, tmp_path / "copy")
+
+
+@pytest.fixture(scope="module")
+def resumed(short, tmp_path_factory):
+    """Returns the folder of the short training, resumed with more runs."""
+    folder = tmp_path_factory.mktemp("resumed") / "run"
+    shutil.copytree(short, folder)
+    _meta_train(folder, num_epochs=6, resume=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def stages(short, tmp_path_factory):
+    """Returns an optimizer with a history, and one that starts from it."""
+    folder = tmp_path_factory.mktemp("stages")
+    first = shutil.copytree(short / "optimizer", folder / "first")
+    metadata = metadata_lib.read(first)
+    assert metadata["earlier_commands"] == []
+    history = {"earlier_commands": ["train a"], "command": "train b"}
+    metadata_lib.write(first, {**metadata, **history})
+    return first, _meta_train(
+        folder / "second",
+        initial_optimizer=str(first),
+        learning_rate=0.0,
+        num_epochs=1,
+    )
+
+
+def _weights(optimizer):
+    return saved_optimizer.load(optimizer).trainable_variables
+
+
+def _assert_equal(ours, expected):
+    """Compares two checkpoints."""
+    assert len(expected) > 20 and expected.keys() == ours.keys()
+    for name, value in expected.items():
+        np.testing.assert_array_equal(ours[name], value, err_msg=name)
+
+
+def _train_flags(folder, *flags):
     return [
-        sys.executable,
-        str(ROOT / "scripts" / "train.py"),
         "--problem=digits",
         f"--save_path={folder}",
-        "--num_epochs=30",
+        "--rule_options=layers=[3]",
+        "--num_epochs=8",
         "--num_steps=10",
         "--unroll_length=5",
         "--batch_size=2",
@@ -73,102 +137,88 @@ def _train_command(folder, *flags):
     ]
 
 
-def _run_and_kill(command, after_epoch):
-    """Kills the process as soon as it reports an epoch; no chance to tidy."""
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True
-    ) as process:
-        for line in process.stdout:
-            if line.startswith(f"epoch {after_epoch}/"):
-                os.kill(process.pid, signal.SIGKILL)
+def _train_and_kill(flags, after_run):
+    """Kills the process as soon as it reports a run; no chance to tidy."""
+    with processes.start(
+        in_process.SCRIPTS / "train.py",
+        *flags,
+        # The same as in this process.
+        environment={"XLA_FLAGS": "", **os.environ},
+    ) as running:
+        for line in running.stdout:
+            if line.startswith(f"run {after_run}/"):
+                os.kill(running.process.pid, signal.SIGKILL)
                 break
-        process.stdout.read()
-    assert process.returncode == -signal.SIGKILL
+        done = running.finish()
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+def _train(*flags):
+    done = in_process.run_script("train", *flags)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def test_killed_process_resumes_to_bit_identical_weights(tmp_path):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    subprocess.run(_train_command(whole), check=True, capture_output=True)
-    _run_and_kill(_train_command(broken), after_epoch=2)
-    _run_and_kill(_train_command(broken, "--resume"), after_epoch=11)
+    _train(*_train_flags(whole))
+    _train_and_kill(_train_flags(broken), after_run=2)
+    _train_and_kill(_train_flags(broken, "--resume"), after_run=5)
     # Flags that are not given keep their values.
-    resume = [*_train_command(broken)[:2], f"--save_path={broken}", "--resume"]
-    done = subprocess.run(
-        [*resume, "--test_epochs=0"], check=True, capture_output=True, text=True
-    )
-    assert "Resumed after epoch 9" in done.stdout
-    expected, resumed = _checkpoint(whole), _checkpoint(broken)
-    assert len(expected) > 20 and expected.keys() == resumed.keys()
-    for name, value in expected.items():
-        np.testing.assert_array_equal(value, resumed[name], err_msg=name)
+    printed = _train(f"--save_path={broken}", "--resume", "--test_epochs=0")
+    assert "Resumed after run 3" in printed
+    _assert_equal(_checkpoint(broken), _checkpoint(whole))
     for a, b in zip(
-        saved_optimizer.load(whole / "optimizer").trainable_variables,
-        saved_optimizer.load(broken / "optimizer").trainable_variables,
+        _weights(whole / "optimizer"),
+        _weights(broken / "optimizer"),
         strict=True,
     ):
         np.testing.assert_array_equal(a, b)
 
 
-def test_meta_train_writes_an_optimizer_with_its_history(tmp_path):
-    path = _meta_train(tmp_path / "run", test_runs=1)
-    metadata = metadata_lib.read(path)
+def test_meta_train_writes_an_optimizer_with_its_history(short):
+    metadata = metadata_lib.read(short / "optimizer")
     assert metadata["horizon"] == 4 and metadata["training"]["num_epochs"] == 4
     assert metadata["problem"]["name"] == "quadratic"
     assert metadata["validation"]["loss"] > 0
     optimizers = metadata["test"]["optimizers"]
-    assert set(optimizers) == {"L2L", *experiment.BASELINES}
+    assert set(optimizers) == {"L2L", *provenance.BASELINES}
     assert optimizers["adam"]["learning_rate"] > 0
     validation = metadata["validation"]["optimizers"]
     assert validation.keys() == optimizers.keys()
     assert validation["adam"]["final"] != optimizers["adam"]["final"]
-    checkpoints = (tmp_path / "run" / "checkpoints").glob("*.index")
+    checkpoints = (short / "checkpoints").glob("*.index")
     assert len(list(checkpoints)) == 3
 
 
-def test_exported_rule_is_the_best_one(tmp_path):
-    path = _meta_train(
-        tmp_path / "run", learning_rate=0.5, num_epochs=6, seed=5
-    )
-    values = _checkpoint(tmp_path / "run")
+def test_exported_rule_is_the_best_one(long):
+    values = _checkpoint(long)
     best = [
         values[f"progress/best_phi/{i}/.ATTRIBUTES/VARIABLE_VALUE"]
         for i in range(4)
     ]
-    exported = saved_optimizer.load(path).trainable_variables
-    for a, b in zip(exported, best, strict=True):
+    for a, b in zip(_weights(long / "optimizer"), best, strict=True):
         np.testing.assert_array_equal(a, b)
     assert np.any(best[0] != values["phi/0/.ATTRIBUTES/VARIABLE_VALUE"])
 
 
-def test_resume_may_train_longer_but_not_otherwise(tmp_path):
-    path = tmp_path / "run"
-    _meta_train(path)
-    _meta_train(path, num_epochs=6, resume=True)
-    assert (
-        json.loads((path / "config.json").read_text())["settings"]["num_epochs"]
-        == 6
-    )
-    with pytest.raises(ValueError, match="learning_rate was 0.001, now 0.5"):
-        _meta_train(path, num_epochs=6, resume=True, learning_rate=0.5)
+def test_resume_may_train_longer_but_not_otherwise(resumed):
+    written = json.loads((resumed / "config.json").read_text())
+    assert written["settings"]["num_epochs"] == 6
+    with pytest.raises(ValueError, match="learning_rate was 0.5, now 0.001"):
+        _meta_train(resumed, num_epochs=6, resume=True, learning_rate=0.001)
 
 
-def test_longer_training_equals_one_that_was_long_from_the_start(tmp_path):
-    _meta_train(tmp_path / "a")
-    _meta_train(tmp_path / "a", num_epochs=6, resume=True)
-    _meta_train(tmp_path / "b", num_epochs=6)
-    a, b = _checkpoint(tmp_path / "a"), _checkpoint(tmp_path / "b")
-    for name, value in a.items():
-        np.testing.assert_array_equal(value, b[name], err_msg=name)
+def test_longer_training_equals_one_that_was_long_from_the_start(resumed, long):
+    _assert_equal(_checkpoint(resumed), _checkpoint(long))
 
 
-def test_existing_folder_is_safe(tmp_path):
-    path = tmp_path / "run"
-    _meta_train(path)
+def test_existing_folder_is_safe(copy, tmp_path):
     with pytest.raises(FileExistsError, match="resume=True"):
-        _meta_train(path)
+        _meta_train(copy)
     with pytest.raises(ValueError, match="exclude"):
-        _meta_train(path, resume=True, overwrite=True)
-    _meta_train(path, overwrite=True)
+        _meta_train(copy, resume=True, overwrite=True)
+    _meta_train(copy, overwrite=True, num_epochs=1)
     foreign = tmp_path / "thesis"
     foreign.mkdir()
     (foreign / "thesis.tex").write_text("years of work")
@@ -177,18 +227,8 @@ def test_existing_folder_is_safe(tmp_path):
     assert (foreign / "thesis.tex").read_text() == "years of work"
 
 
-def test_training_starts_from_an_exported_optimizer(tmp_path):
-    first = _meta_train(tmp_path / "first")
-    second = _meta_train(
-        tmp_path / "second",
-        initial_optimizer=str(first),
-        learning_rate=0.0,
-    )
-    for a, b in zip(
-        saved_optimizer.load(first).trainable_variables,
-        saved_optimizer.load(second).trainable_variables,
-        strict=True,
-    ):
+def test_training_starts_from_an_exported_optimizer(stages):
+    for a, b in zip(*map(_weights, stages), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
@@ -197,114 +237,103 @@ def test_initial_optimizer_of_another_rule_is_refused(tmp_path, exported):
         _meta_train(tmp_path / "run", initial_optimizer=str(exported))
 
 
-def test_failed_overwrite_loses_nothing(tmp_path):
-    path = _meta_train(tmp_path / "run")
+def test_failed_overwrite_loses_nothing(copy):
+    path = copy / "optimizer"
     with pytest.raises(ValueError, match="nonesuch"):
-        _meta_train(
-            tmp_path / "run", overwrite=True, initial_optimizer="nonesuch"
-        )
+        _meta_train(copy, overwrite=True, initial_optimizer="nonesuch")
     assert saved_optimizer.load(path)
     # Even its own successor may start from it.
-    _meta_train(tmp_path / "run", overwrite=True, initial_optimizer=path)
+    _meta_train(copy, overwrite=True, initial_optimizer=path, num_epochs=1)
 
 
-def test_resume_of_another_problem_is_refused(tmp_path):
+@registry.register_rule("test_unlike_itself")
+class _UnlikeItself(base.UpdateRule):
+    """Has a number that is neither a weight nor an option."""
+
+    _numbers = itertools.count()
+
+    def __init__(self):
+        super().__init__()
+        self.factor = tf.Variable(1.0)
+        self._number = float(next(self._numbers))
+
+    def initial_state(self, params):
+        return ()
+
+    def __call__(self, gradients, state):
+        return [self.factor * (g + self._number) for g in gradients], state
+
+    def config(self):
+        return {"rule": self.rule_name}
+
+
+def test_a_rule_that_cannot_be_exported_is_refused_before_training(tmp_path):
+    with pytest.raises(ValueError, match="is not saved.*differs"):
+        _meta_train(tmp_path / "run", rule={"rule": "test_unlike_itself"})
+    assert not any(tmp_path.iterdir())
+
+
+def test_resume_of_another_problem_is_refused(copy):
+    problem = quadratic.Quadratic(num_functions=2, num_dims=3)
     settings = {**SETTINGS, "rule": {"layers": [3]}}
-    for num_dims in (2, 3):
-        problem = quadratic.Quadratic(num_functions=2, num_dims=num_dims)
-        if num_dims == 2:
-            experiment.meta_train(problem, tmp_path / "run", **settings)
-        else:
-            with pytest.raises(ValueError, match="num_dims was 2, now 3"):
-                experiment.meta_train(
-                    problem, tmp_path / "run", resume=True, **settings
-                )
+    with pytest.raises(ValueError, match="num_dims was 2, now 3"):
+        experiment.meta_train(problem, copy, resume=True, **settings)
 
 
-def test_a_second_training_in_the_same_folder_is_refused(tmp_path):
-    path = tmp_path / "run"
+def test_a_second_training_in_the_same_folder_is_refused(copy):
     with (
-        locking.locked(path),
+        locking.locked(copy),
         pytest.raises(FileExistsError, match=f"by process {os.getpid()};"),
     ):
-        _meta_train(path, resume=True)
-    _meta_train(path, resume=True)
+        _meta_train(copy, resume=True)
+    _meta_train(copy, resume=True)
 
 
-def test_the_seed_draws_phi_unless_the_rule_says_otherwise():
-    def seeds(rule, problem=None):
-        made = experiment.complete_rule(rule, problem or _problem(), seed=7)
-        parts = made["routes"].values() if "routes" in made else [made]
-        return [part.get("seed") for part in parts]
-
-    assert seeds(None) == seeds({"layers": [3]}) == [7]
-    assert seeds({"seed": 2}) == [2]
-    assert seeds(None, simple.SimpleMulti()) == [7, None]
-
-
-def test_the_number_of_lanes_is_kept(tmp_path):
-    _meta_train(tmp_path / "run", num_epochs=1)
-    settings = config.read_config(tmp_path / "run").settings
+def test_the_number_of_lanes_is_kept(short):
+    settings = config.read_config(short).settings
     assert settings.num_lanes == settings.resolved().num_lanes >= 1
 
 
-class _Nothing(simple.Simple):
-    """Has parameters, but no coordinates."""
-
-    def __init__(self, shapes):
-        super().__init__()
-        self.shapes = shapes
-
-    def initial_params(self, task, seed):
-        return [tf.zeros(shape) for shape in self.shapes]
-
-
-@pytest.mark.parametrize("shapes", [[], [[0]], [[0, 3], [2, 0]]])
-def test_a_problem_without_coordinates_is_refused(shapes, tmp_path):
-    with pytest.raises(ValueError, match=f"nothing to opt.*{len(shapes)} par"):
-        experiment.meta_train(_Nothing(shapes), tmp_path / "run", **SETTINGS)
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_stray_checkpoint_is_ignored(tmp_path):
-    _meta_train(tmp_path / "run", num_epochs=1)
-    (tmp_path / "run" / "checkpoints" / "ckpt-best.index").write_text("mine")
-    _meta_train(tmp_path / "run", num_epochs=2, resume=True)
+def test_a_stray_checkpoint_is_ignored(copy):
+    (copy / "checkpoints" / "ckpt-best.index").write_text("mine")
+    _meta_train(copy, num_epochs=5, resume=True)
 
 
 def _damage(file):
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
 
 
-def test_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, capsys):
-    _meta_train(tmp_path / "whole", num_epochs=6)
-    _meta_train(tmp_path / "broken")
-    folder = tmp_path / "broken" / "checkpoints"
+def test_damaged_checkpoint_gives_way_to_the_one_before(copy, long, capsys):
+    folder = copy / "checkpoints"
     _damage(folder / "ckpt-4.index")
     (folder / "checkpoint").write_text("nonsense")
-    _meta_train(tmp_path / "broken", num_epochs=6, resume=True)
-    assert "Resumed after epoch 3" in capsys.readouterr().out
-    whole, broken = (_checkpoint(tmp_path / n) for n in ("whole", "broken"))
-    for name, value in whole.items():
-        np.testing.assert_array_equal(value, broken[name], err_msg=name)
+    _meta_train(copy, num_epochs=6, resume=True)
+    assert "Resumed after run 3" in capsys.readouterr().out
+    _assert_equal(_checkpoint(copy), _checkpoint(long))
 
 
-def test_damage_of_all_checkpoints_is_told_and_nothing_is_lost(tmp_path):
-    _meta_train(tmp_path / "run")
-    for file in (tmp_path / "run" / "checkpoints").glob("*.index"):
+def test_damage_of_all_checkpoints_is_told_and_nothing_is_lost(copy):
+    for file in (copy / "checkpoints").glob("*.index"):
         _damage(file)
-    before = sorted((tmp_path / "run").rglob("*"))
+    before = sorted(copy.rglob("*"))
     with pytest.raises(meta_training.MetaTrainingError, match="can be read"):
-        _meta_train(tmp_path / "run", resume=True)
-    assert sorted((tmp_path / "run").rglob("*")) == before
+        _meta_train(copy, resume=True)
+    assert sorted(copy.rglob("*")) == before
 
 
-def test_export_tells_the_commands_of_earlier_stages(tmp_path):
-    first = _meta_train(tmp_path / "first")
-    assert metadata_lib.read(first)["earlier_commands"] == []
-    metadata = metadata_lib.read(first)
-    history = {"earlier_commands": ["train a"], "command": "train b"}
-    metadata_lib.write(first, {**metadata, **history})
-    second = _meta_train(tmp_path / "second", initial_optimizer=str(first))
-    commands = metadata_lib.read(second)["earlier_commands"]
+def test_what_kills_left_of_checkpoints_is_removed(copy):
+    folder = copy / "checkpoints"
+    (folder / "ckpt-5_temp").mkdir()
+    (folder / "ckpt-5_temp" / "part-00000-of-00001.index").write_text("half")
+    (folder / "ckpt-5.index.tempstate4711").write_text("half")
+    (folder / "checkpoint.tmp0f3a").write_text("half")
+    (folder / "ckpt-notes.txt").write_text("mine")
+    _meta_train(copy, num_epochs=5, resume=True)
+    left = {path.name for path in folder.iterdir()}
+    assert {name for name in left if "temp" in name or ".tmp" in name} == set()
+    assert {"ckpt-notes.txt", "ckpt-4.index", "ckpt-5.index"} <= left
+
+
+def test_export_tells_the_commands_of_earlier_stages(stages):
+    commands = metadata_lib.read(stages[1])["earlier_commands"]
     assert commands == ["train a", "train b"]

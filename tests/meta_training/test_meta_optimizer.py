@@ -34,7 +34,7 @@ def test_it_equals_kerass_adam():
     phi, optimizer = _optimizer()
     twin = keras.optimizers.Adam(float(_RATE), epsilon=1e-8)
     variables = [keras.Variable(v) for v in phi]
-    apply = tf.function(optimizer.apply)
+    apply = tf.function(optimizer.apply, autograph=False)
     for step in range(20):
         gradients = _normals(step, 10.0 ** (step % 3))
         rate = float(_RATE) / (1 + step)  # A schedule's.

@@ -6,18 +6,18 @@ import numpy as np
 import tensorflow as tf
 
 from l2l_tf.evaluation import plotting
+from l2l_tf.meta_training import progress
 from l2l_tf.meta_training import reporting
-from l2l_tf.meta_training import trainer as meta_training
 
-PLAIN = meta_training.Report(
-    epoch=2,
+PLAIN = progress.Report(
+    run=2,
     meta_loss=0.5,
     gradient_norm=3.0,
     learning_rate=0.01,
     skipped=1,
 )
-VALIDATED = meta_training.Report(
-    epoch=4,
+VALIDATED = progress.Report(
+    run=4,
     meta_loss=0.25,
     gradient_norm=2.0,
     learning_rate=0.005,
@@ -37,28 +37,28 @@ class _Terminal(io.StringIO):
 def test_without_a_terminal_there_are_plain_lines():
     stream = io.StringIO()
     reporter = reporting.ConsoleReporter(10, 2, stream=stream)
-    reporter.epoch(PLAIN)
-    reporter.epoch(VALIDATED)
+    reporter.after_run(PLAIN)
+    reporter.after_run(VALIDATED)
     reporter.close()
     lines = stream.getvalue().splitlines()
-    assert lines[0].startswith("epoch 2/10: meta-loss 0.5")
+    assert lines[0].startswith("run 2/10: meta-loss 0.5")
     assert "skipped updates 1" in lines[0] and "left" in lines[0]
     assert "validation loss 0.125" in lines[1] and "best" in lines[1]
-    assert lines[2].startswith("epoch 4/10: meta-loss 0.375")
+    assert lines[2].startswith("run 4/10: meta-loss 0.375")
     assert "\r" not in stream.getvalue()
 
 
 def test_lines_come_once_per_period():
     stream = io.StringIO()
     reporter = reporting.ConsoleReporter(10, 4, stream=stream)
-    reporter.epoch(PLAIN)
+    reporter.after_run(PLAIN)
     assert stream.getvalue() == ""
 
 
 def test_on_a_terminal_there_is_a_bar_with_all_that_matters():
     stream = _Terminal()
-    reporter = reporting.ConsoleReporter(10, 2, first_epoch=2, stream=stream)
-    reporter.epoch(VALIDATED)
+    reporter = reporting.ConsoleReporter(10, 2, first_run=2, stream=stream)
+    reporter.after_run(VALIDATED)
     reporter.close()
     text = stream.getvalue()
     assert "meta-loss 0.25" in text and "validation 0.125" in text
@@ -69,8 +69,8 @@ def test_tensorboard_gets_scalars_and_an_image(tmp_path):
     from tensorboard.backend.event_processing import event_accumulator
 
     reporter = reporting.TensorBoardReporter(tmp_path)
-    reporter.epoch(PLAIN)
-    reporter.epoch(VALIDATED)
+    reporter.after_run(PLAIN)
+    reporter.after_run(VALIDATED)
     reporter.close()
     events = event_accumulator.EventAccumulator(str(tmp_path))
     events.Reload()

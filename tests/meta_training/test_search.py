@@ -1,13 +1,16 @@
 """Tests of l2l_tf/meta_training/search.py."""
 
 import dataclasses
+import json
 import math
+import shutil
 
 import numpy as np
 import pytest
 
 from l2l_tf.meta_training import config as experiment_config
 from l2l_tf.meta_training import experiment
+from l2l_tf.meta_training import preparation
 from l2l_tf.meta_training import search as meta_search
 from l2l_tf.meta_training import settings
 from l2l_tf.problems import quadratic
@@ -17,10 +20,19 @@ pytestmark = pytest.mark.slow
 _PROBLEM = quadratic.Quadratic(num_functions=2, num_dims=2)
 
 
+_TRIAL = {
+    "index": 0,
+    "learning_rate": 0.01,
+    "loss": 1.0,
+    "run": 1,
+    "optimizer": None,
+}
+
+
 def _config(**changes):
     return experiment_config.Config(
         _PROBLEM.config(),
-        experiment.complete_rule({"layers": [2]}, _PROBLEM),
+        preparation.complete_rule({"layers": [2]}, _PROBLEM),
         settings.Settings(
             **{
                 "num_epochs": 2,
@@ -28,18 +40,35 @@ def _config(**changes):
                 "unroll_length": 2,
                 "evaluation_period": 1,
                 "evaluation_epochs": 1,
+                "jit_compile": False,
                 **changes,
             }
         ),
     )
 
 
-def _search(path, num_trials=2, bounds=(1e-3, 1e-1), **changes):
+def _search(path, num_trials, bounds=(1e-3, 1e-1), **changes):
     return list(
         meta_search.search(
             path, _PROBLEM, _config(**changes), num_trials, *bounds
         )
     )
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory):
+    """Returns the folder of a search, to be left as it is, and its trials."""
+    folder = tmp_path_factory.mktemp("search") / "s"
+    return folder, _search(folder, 3)
+
+
+@pytest.fixture
+def begun(searched, tmp_path):
+    """Returns the folder of that search as it was after its first trial."""
+    folder = shutil.copytree(searched[0], tmp_path / "s")
+    for index in (1, 2):
+        shutil.rmtree(folder / f"trial-{index:03d}")
+    return folder
 
 
 def test_rates_are_log_uniform_and_a_longer_list_begins_the_same():
@@ -59,26 +88,23 @@ def test_other_ranges_are_refused(arguments):
         meta_search.learning_rates(*arguments, 0)
 
 
-def test_each_trial_is_an_experiment_at_its_rate(tmp_path):
-    trials = _search(tmp_path / "s")
-    rates = meta_search.learning_rates(2, 1e-3, 1e-1, 0)
+def test_each_trial_is_an_experiment_at_its_rate(searched):
+    path, trials = searched
+    rates = meta_search.learning_rates(3, 1e-3, 1e-1, 0)
     assert [trial.learning_rate for trial in trials] == rates
     for trial in trials:
-        folder = tmp_path / "s" / f"trial-{trial.index:03d}"
+        folder = path / f"trial-{trial.index:03d}"
         config = experiment_config.read_config(folder)
         assert config.settings.learning_rate == trial.learning_rate
         assert trial.optimizer == str(folder / "optimizer")
-        assert math.isfinite(trial.loss) and trial.epoch in (1, 2)
+        assert math.isfinite(trial.loss) and trial.run in (1, 2)
     table = meta_search.table(trials).splitlines()
     losses = [float(line.split()[2]) for line in table[1:]]
-    assert losses == sorted(losses) and len(losses) == 2
+    assert losses == sorted(losses) and len(losses) == 3
 
 
-def test_a_search_that_was_interrupted_continues(tmp_path, monkeypatch):
-    whole = _search(tmp_path / "whole", 3)
-    path = tmp_path / "s"
-    _search(path, 1)
-    # Stopped within its second trial, after the first epoch.
+def test_a_search_that_was_interrupted_continues(searched, begun, monkeypatch):
+    # Stopped within its second trial, after the first run.
     with monkeypatch.context() as patch:
         patch.setattr(
             experiment.Experiment,
@@ -86,11 +112,11 @@ def test_a_search_that_was_interrupted_continues(tmp_path, monkeypatch):
             lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt),
         )
         with pytest.raises(KeyboardInterrupt):
-            _search(path, 2)
-    assert not (path / "trial-001" / "trial.json").exists()
-    resumed = _search(path, 3)
+            _search(begun, 2)
+    assert not (begun / "trial-001" / "trial.json").exists()
+    resumed = _search(begun, 3)
     strip = lambda t: dataclasses.replace(t, optimizer=None)  # noqa: E731
-    assert list(map(strip, resumed)) == list(map(strip, whole))
+    assert list(map(strip, resumed)) == list(map(strip, searched[1]))
 
 
 class _Broken(quadratic.Quadratic):
@@ -115,11 +141,39 @@ def test_a_trial_that_fails_is_a_result(tmp_path):
     assert "inf" in meta_search.table(trials)
 
 
-def test_another_search_is_not_continued(tmp_path):
-    _search(tmp_path / "s", 1)
+def test_another_search_is_not_continued(begun, tmp_path):
     with pytest.raises(ValueError, match="another search"):
-        _search(tmp_path / "s", 1, num_epochs=3)
+        _search(begun, 1, num_epochs=3)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "file").touch()
     with pytest.raises(ValueError, match="something else"):
         _search(tmp_path / "mine", 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        '{"loss": 1.0}',
+        '{"loss": 1.0, "other": 2}',
+        *(
+            json.dumps({**_TRIAL, key: value})
+            for key, value in (
+                ("index", None),
+                ("run", "1"),
+                ("learning_rate", None),
+                ("loss", "1.0"),
+                ("loss", [1.0]),
+                ("loss", True),
+            )
+        ),
+    ],
+)
+def test_a_damaged_trial_is_quoted(text, begun):
+    file = begun / "trial-000" / "trial.json"
+    file.write_text(text)
+    with pytest.raises(
+        ValueError, match=r"trial-000/trial\.json does not hold"
+    ):
+        _search(begun, 1)

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from l2l_tf.meta_gradients import registry as meta_gradients
 from l2l_tf.meta_training import settings as settings_lib
 
 SETTINGS = settings_lib.Settings(num_steps=6, unroll_length=3)
@@ -20,7 +21,7 @@ def test_cosine_schedule_decays_to_zero():
         learning_rate=0.01,
         learning_rate_schedule="cosine",
     )
-    rates = [settings.learning_rate_at(epoch) for epoch in range(11)]
+    rates = [settings.learning_rate_at(run) for run in range(11)]
     assert rates[0] == 0.01 and rates[5] == pytest.approx(0.005)
     assert rates[10] == pytest.approx(0.0) and rates == sorted(rates)[::-1]
 
@@ -146,6 +147,53 @@ def test_lanes_are_resolved_once_and_where_there_are_any():
     assert dataclasses.replace(SETTINGS, num_lanes=3).resolved().num_lanes == 3
     autodiff = dataclasses.replace(SETTINGS, meta_gradient="autodiff")
     assert autodiff.resolved() == autodiff
+
+
+@meta_gradients.ESTIMATORS.register("test_scaled")
+class _Scaled:
+    """An estimator with an option that is no setting."""
+
+    reasons = {}
+
+    def __init__(self, rule, problem, weights, /, size=1.0, num_pairs=16):
+        raise AssertionError("Settings build no estimators.")
+
+
+def test_an_estimator_has_options_of_its_own_beside_the_settings():
+    for given in ("size=2", '{"size": 2}', {"size": 2}):
+        settings = dataclasses.replace(
+            SETTINGS, meta_gradient="test_scaled", meta_gradient_options=given
+        )
+        assert settings.meta_gradient_options == {"size": 2}
+        assert settings.estimator_options == {"size": 2, "num_pairs": 16}
+        values = json.loads(json.dumps(dataclasses.asdict(settings)))
+        assert settings_lib.make(values) == settings
+    assert SETTINGS.meta_gradient_options == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "name", "message"),
+    [
+        (
+            {"size": 2},
+            "es",
+            r"\['size'\] for meta_gradient='es'.*accepted: \[\]",
+        ),
+        ({"sise": 2}, "test_scaled", r"\['sise'\].*accepted: \['size'\]"),
+        (
+            {"num_pairs": 2},
+            "test_scaled",
+            "num_pairs is a setting.*{'num_pairs'",
+        ),
+        ("size", "test_scaled", "meta_gradient_options takes.*'size'"),
+        ([2], "test_scaled", r"meta_gradient_options must map.*\[2\]"),
+    ],
+)
+def test_other_options_of_an_estimator_are_refused(given, name, message):
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(
+            SETTINGS, meta_gradient=name, meta_gradient_options=given
+        )
 
 
 def test_every_setting_is_explained():

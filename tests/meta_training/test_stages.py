@@ -2,10 +2,7 @@
 
 import json
 import os
-import pathlib
 import signal
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -14,21 +11,25 @@ from l2l_tf.meta_training import recipe as recipe_lib
 from l2l_tf.meta_training import stages
 from l2l_tf.saving import metadata as metadata_lib
 from l2l_tf.saving import saved_optimizer
+from tests import in_process
+from tests import processes
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.slow
+
 _FIRST = {
     "name": "first",
     "problem": "quadratic",
     "problem_options": {"num_functions": 2, "num_dims": 2},
     "rule": {"layers": [3]},
     "settings": {
-        "num_epochs": 12,
+        "num_epochs": 6,
         "num_steps": 4,
         "unroll_length": 2,
         "learning_rate": 0.01,
         "evaluation_period": 2,
         "evaluation_epochs": 1,
         "log_period": 1,
+        "jit_compile": False,
     },
 }
 _SECOND = {
@@ -47,7 +48,7 @@ def _recipe(*others, **changes):
 
 
 def _short():
-    """The recipe with one epoch in each stage."""
+    """The recipe with one run in each stage."""
     settings = {"num_epochs": 1}
     return recipe_lib.from_json(
         {
@@ -64,23 +65,30 @@ def _train(recipe, folder, **options):
     return stages.Training(recipe, folder, **options).run()
 
 
-def _run(command, kill_in=None, after_epoch=0):
-    """Runs a command; kills it after an epoch of a stage, if one is named."""
-    stage, output = None, []
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True
-    ) as process:
-        for line in process.stdout:
-            output.append(line)
-            if line.startswith("Stage"):
-                stage = line.split()[1].rstrip(":")
-            if stage == kill_in and line.startswith(f"epoch {after_epoch}/"):
-                os.kill(process.pid, signal.SIGKILL)
+def _run(*flags):
+    done = in_process.run_script("train", *flags)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def _run_and_kill(*flags, stage, after_run):
+    """Kills the process after a run of a stage; returns what it printed."""
+    printed = []
+    with processes.start(
+        in_process.SCRIPTS / "train.py",
+        *flags,
+        # The same as in this process.
+        environment={"XLA_FLAGS": "", **os.environ},
+    ) as running:
+        for line in running.stdout:
+            printed.append(line)
+            begun = f"Stage {stage}:\n" in printed
+            if begun and line.startswith(f"run {after_run}/"):
+                os.kill(running.process.pid, signal.SIGKILL)
                 break
-        output.extend(process.stdout)
-    expected = 0 if kill_in is None else -signal.SIGKILL
-    assert process.returncode == expected, output
-    return "".join(output)
+        done = running.finish()
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    return "".join(printed)
 
 
 def _weights(folder):
@@ -93,26 +101,25 @@ def _weights(folder):
 def test_killed_within_stages_a_recipe_resumes_to_the_same_bits(tmp_path):
     (tmp_path / "mine.json").write_text(json.dumps(_STAGES))
 
-    def command(folder, *flags):
+    def flags(folder, *more):
         return [
-            sys.executable,
-            str(ROOT / "scripts" / "train.py"),
             f"--recipe={tmp_path / 'mine.json'}",
             f"--save_path={tmp_path / folder}",
             "--test_runs=0",
-            *flags,
+            *more,
         ]
 
-    _run(command("whole"))
-    _run(command("broken"), kill_in="1-first", after_epoch=5)
-    resume = command("broken", "--resume")
-    output = _run(resume, kill_in="2-second", after_epoch=7)
-    assert "Resumed after epoch 4" in output
+    _run(*flags("whole"))
+    _run_and_kill(*flags("broken"), stage="1-first", after_run=3)
+    output = _run_and_kill(
+        *flags("broken", "--resume"), stage="2-second", after_run=5
+    )
+    assert "Resumed after run 2" in output
     # Where the folder lies makes no difference.
     os.rename(tmp_path / "broken", tmp_path / "moved")
-    output = _run(command("moved", "--resume"))
+    output = _run(*flags("moved", "--resume"))
     assert "Stage 1-first is done" in output
-    assert "Resumed after epoch 6" in output
+    assert "Resumed after run 4" in output
     for folder in ("1-first/optimizer", "2-second/optimizer", "optimizer"):
         whole, broken = (
             _weights(tmp_path / run / folder) for run in ("whole", "moved")

@@ -13,6 +13,7 @@ from l2l_tf.evaluation import learning_curves as evaluation
 from l2l_tf.meta_gradients import base
 from l2l_tf.meta_gradients import registry as meta_gradients
 from l2l_tf.meta_gradients import unroll
+from l2l_tf.meta_training import meta_optimizer
 from l2l_tf.meta_training import settings as settings_lib
 from l2l_tf.meta_training import trainer as meta_training
 from l2l_tf.problems import quadratic
@@ -28,6 +29,7 @@ SETTINGS = settings_lib.Settings(
     learning_rate=0.01,
     evaluation_period=2,
     evaluation_epochs=2,
+    jit_compile=False,
 )
 PROBLEM = quadratic.Quadratic(num_functions=3, num_dims=2)
 
@@ -69,7 +71,7 @@ class _SometimesBroken(simple.Simple):
 
 
 @pytest.mark.parametrize("name", ["autodiff", "es", "pes"])
-def test_epoch_is_a_loop_of_estimates_and_steps_of_adam(name):
+def test_run_is_a_loop_of_estimates_and_steps_of_adam(name):
     """Against a plain loop of unrolls with Keras's Adam."""
     import keras
 
@@ -82,11 +84,11 @@ def test_epoch_is_a_loop_of_estimates_and_steps_of_adam(name):
     estimator = meta_gradients.ESTIMATORS.build(
         name, rule, PROBLEM, tf.ones([4]), **options
     )
-    estimate = tf.function(estimator)
-    for epoch in range(2):
+    estimate = tf.function(estimator, autograph=False)
+    for index in range(2):
         runs = [
             unroll.start(
-                rule, PROBLEM, randomness.run_seed(0, "train", 2 * epoch + i)
+                rule, PROBLEM, randomness.run_seed(0, "train", 2 * index + i)
             )
             for i in range(2)
         ]
@@ -107,6 +109,27 @@ def test_epoch_is_a_loop_of_estimates_and_steps_of_adam(name):
     next(reports), next(reports)
     for ours, expected in zip(_phi(trainer), phi, strict=True):
         np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["autodiff", "replay"])
+def test_first_steps_are_those_of_the_released_code(name):
+    """The numbers of its `meta_test.testResults`, which are Torch's, too."""
+    rule = registry.make_rule(
+        {"layers": [], "preprocessing": "identity", "scale": 1.0}
+        | {"initializer": "zeros"}
+    )
+    problem = simple.Simple()
+    estimator = meta_gradients.ESTIMATORS.build(
+        name, rule, problem, tf.ones([6])
+    )
+    optimizer = meta_optimizer.MetaOptimizer(rule.trainable_variables)
+    run = unroll.start(rule, problem, randomness.run_seed(0, "train", 0))
+    for _ in range(2):
+        estimate = tf.function(estimator, autograph=False)(run, ())
+        optimizer.apply(estimate.loss, estimate.gradients, tf.constant(0.01))
+        run = estimate.run
+    np.testing.assert_allclose(estimate.losses[-1], 0.7325327, atol=5e-5)
+    np.testing.assert_allclose(run.params[0], 0.8559, atol=5e-5)
 
 
 def test_several_estimates_are_combined_to_their_mean():
@@ -132,7 +155,9 @@ def test_weights_of_low_precision_are_refused(dtype):
 @pytest.mark.parametrize("name", ["autodiff", "replay", "es", "pes"])
 def test_problems_of_any_precision_are_trained_on(dtype, name):
     problem = quadratic.Quadratic(num_functions=3, num_dims=2, dtype=dtype)
-    trainer = _trainer(problem=problem, meta_gradient=name, num_epochs=2)
+    trainer = _trainer(
+        problem=problem, meta_gradient=name, num_epochs=2, jit_compile=True
+    )
     before = _phi(trainer)
     *_, report = trainer.train()
     assert math.isfinite(report.meta_loss) and report.skipped == 0
@@ -145,8 +170,8 @@ def test_replay_and_autodiff_train_alike(num_optimizees):
     trained = []
     for changes in (
         {"meta_gradient": "autodiff"},
+        {"meta_gradient": "replay", "jit_compile": True},
         {"meta_gradient": "replay"},
-        {"meta_gradient": "replay", "jit_compile": False},
     ):
         trainer = _trainer(num_optimizees=num_optimizees, **changes)
         reports = list(trainer.train())
@@ -182,7 +207,7 @@ class _NotForXLA(simple.Simple):
 
 
 def test_a_problem_that_xla_cannot_compile_says_what_to_do():
-    trainer = _trainer(problem=_NotForXLA())
+    trainer = _trainer(problem=_NotForXLA(), jit_compile=True)
     with pytest.raises(
         compilation.CompilationError, match="jit_compile=False.*PyFunc"
     ):
@@ -193,8 +218,8 @@ def test_a_problem_that_xla_cannot_compile_says_what_to_do():
     "changes",
     [
         {"jit_compile": False},
-        {"meta_gradient": "autodiff"},
-        {"second_derivatives": True},
+        {"jit_compile": True, "meta_gradient": "autodiff"},
+        {"jit_compile": True, "second_derivatives": True},
     ],
 )
 def test_such_a_problem_trains_where_xla_is_not_asked(changes):
@@ -234,9 +259,9 @@ def test_validation_uses_fresh_functions_of_its_own_and_the_same_each_time():
     assert not np.any(np.isin(recorder.curves(0, 8), validations[0][:, 0]))
 
 
-def test_last_epoch_is_validated_even_between_periods():
+def test_last_run_is_validated_even_between_periods():
     reports = list(_trainer(num_epochs=3).train())
-    validated = [r.epoch for r in reports if r.validation is not None]
+    validated = [r.run for r in reports if r.validation is not None]
     assert validated == [2, 3]
 
 

@@ -42,21 +42,21 @@ def _batch_norm():
 
 def test_the_loss_is_the_weighted_sum():
     parts = [_digits(), simple.Simple(), _digits(), _batch_norm()]
-    weights = [2.0, -0.5, 3.0, 0.25]
-    problem = ensemble.Ensemble(parts, weights)
+    factors = [2.0, -0.5, 3.0, 0.25]
+    problem = ensemble.Ensemble(parts, factors)
     task = problem.sample_task(_SEED)
     params = problem.initial_params(task, _SEED)
     batch = problem.sample_batch(task, _SEED)
     state = problem.initial_model_state(task, _SEED)
     outcome = problem.loss(params, state, task, batch, _SEED)
     expected, remaining, metrics = 0.0, list(params), {}
-    for index, (part, weight) in enumerate(zip(parts, weights, strict=True)):
+    for index, (part, factor) in enumerate(zip(parts, factors, strict=True)):
         size = len(part.parameter_names)
         own, remaining = remaining[:size], remaining[size:]
         part_outcome = part.loss(
             own, state[index], task[index], batch[index], _SEED
         )
-        expected += weight * part_outcome.loss
+        expected += factor * part_outcome.loss
         tf.nest.map_structure(
             np.testing.assert_array_equal,
             outcome.model_state[index],
@@ -70,7 +70,7 @@ def test_the_loss_is_the_weighted_sum():
     assert outcome.metrics == metrics
 
 
-def test_weights_default_to_one():
+def test_factors_default_to_one():
     problem = ensemble.Ensemble([simple.Simple(), simple.SimpleMulti()])
     params = [tf.constant(x) for x in (1.0, 2.0, 3.0)]
     nothing = [(), ()]

@@ -5,6 +5,7 @@ import sys
 import pytest
 import tensorflow as tf
 
+from l2l_tf.core import registry as core
 from l2l_tf.problems import ensemble
 from l2l_tf.problems import image_classification
 from l2l_tf.problems import quadratic
@@ -57,15 +58,17 @@ def test_an_ensemble_is_made_of_its_parts():
     first, second = problem.problems
     assert (first.num_dims, first.split) == (3, "validation")
     assert type(second) is simple.Simple
-    assert problem.weights == [1.0, 2.0]
+    assert problem.factors == [1.0, 2.0]
 
 
 def test_accepted_options_are_all_but_name_and_split():
-    assert registry.accepted_options("simple") == ["dtype"]
-    digits = registry.accepted_options("digits")
-    assert "hidden_layers" in digits
-    assert not {"dataset", "split"} & set(digits)
-    assert "dataset" in registry.accepted_options("image_classification")
+    def accepted(name):
+        return core.accepted(registry.PROBLEMS.get(name))
+
+    assert accepted("simple") == ["dtype"]
+    assert "hidden_layers" in accepted("digits")
+    assert not {"dataset", "split"} & set(accepted("digits"))
+    assert "dataset" in accepted("image_classification")
 
 
 @pytest.mark.parametrize(
@@ -74,6 +77,8 @@ def test_accepted_options_are_all_but_name_and_split():
         ("nope", {}, "'nope'.*digits.*quadratic"),
         ("quadratic", {"dims": 3}, r"\['dims'\].*'quadratic'.*'num_dims'"),
         ("quadratic", {"num_functions": 0}, "num_functions.*0"),
+        ("quadratic", {"sampling": ["x"]}, r"sampling \['x'\]"),
+        ("digits", {"activation": ["relu"]}, r"activation \['relu'\]"),
         ("quadratic", {"num_dims": 0}, "num_dims.*0"),
         ("quadratic", {"initial_std": "a"}, "initial_std.*'a'"),
         ("quadratic", {"dtype": "a"}, "dtype.*'a'"),

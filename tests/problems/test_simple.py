@@ -40,4 +40,4 @@ def test_the_default_rule_of_two_leaves_the_second_to_adam():
     first, second = rule.rules.values()
     assert isinstance(first, learned.CoordinatewiseDeepLSTM)
     assert isinstance(second, hand_designed.Adam)
-    assert rule.positions == [[0], [1]]
+    assert rule.leaves([0, 1]) == [(first, [0]), (second, [1])]

@@ -12,6 +12,7 @@ import sys
 
 import pytest
 
+from tests import processes
 from tests.repository import markdown
 
 pytestmark = pytest.mark.slow
@@ -27,6 +28,7 @@ COPIED = (
     "pyproject.toml",
     "tests/conftest.py",
     "tests/in_process.py",
+    "tests/run_pytest.py",
 )
 
 FILES = dict(
@@ -65,7 +67,7 @@ def test_command(words):
 
 
 def _with_less(words):
-    """Returns a command's script and flags, with fewer epochs and steps."""
+    """Returns a command's script and flags, with fewer runs and steps."""
     name = re.fullmatch(r"scripts/(\w+)\.py", words[1])[1]
     flags = [f"--{flag}={value}" for flag, value in LESS[name].items()]
     return [name, *words[2:], *flags]
@@ -134,11 +136,19 @@ def test_examples_pass_their_tests_and_commands_run(repository):
     (repository / "tests/test_commands.py").write_text(
         TEST_COMMANDS.format(commands=commands, root=str(repository))
     )
-    out = _run("-m", "pytest", "tests", "-q", cwd=repository)
+    done = processes.run(
+        repository / "tests/run_pytest.py",
+        "tests",
+        "-q",
+        path=repository,
+        cwd=repository,
+    )
+    out = done.stdout
+    assert done.returncode == 0, out[-6000:] + done.stderr[-3000:]
     num_tests = sum(code.count("\ndef test_") for code in FILES.values())
     assert f"{num_tests + len(commands)} passed" in out
     assert (repository / "runs/results/digits.png").is_file()
-    for name in ("normalised", "convnet", "directions"):
+    for name in ("normalised", "convnet", "directions", "clipped"):
         folder = repository / "runs" / name / "optimizer"
         assert (folder / "metadata.json").is_file()
 

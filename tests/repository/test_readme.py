@@ -1,11 +1,10 @@
 """The README's code runs as it stands, and its commands use real flags."""
 
 import re
-import subprocess
-import sys
 
 import pytest
 
+from tests import processes
 from tests.repository import markdown
 
 README = (markdown.ROOT / "README.md").read_text()
@@ -16,19 +15,14 @@ COMMANDS = markdown.python_commands(README)
 @pytest.mark.slow
 @pytest.mark.parametrize("index", range(len(PROGRAMS)))
 def test_program_runs(index, tmp_path):
-    # The same program, with fewer epochs of meta-training.
+    # The same program, with fewer runs of meta-training.
     program = re.sub(r"num_epochs=\d+", "num_epochs=4", PROGRAMS[index])
     program = re.sub(r"evaluation_period=\d+", "evaluation_period=2", program)
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
+    (tmp_path / "program.py").write_text(program)
+    done = processes.run(
+        tmp_path / "program.py",
         cwd=tmp_path,
-        env={
-            "PYTHONPATH": str(markdown.ROOT),
-            "PATH": "",
-            "HOME": str(tmp_path),
-        },
+        environment={"PATH": "", "HOME": str(tmp_path)},
     )
     assert done.returncode == 0, done.stderr[-2000:]
 

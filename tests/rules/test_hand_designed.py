@@ -53,7 +53,7 @@ def _function(dtype: str):
         for size in ((8, 3), (8, 2), (3, 2), (2,))
     )
 
-    @tf.function
+    @tf.function(autograph=False)
     def gradients(params):
         with tf.GradientTape() as tape:
             tape.watch(params)
@@ -132,7 +132,7 @@ def test_the_learning_rate_may_be_a_tensor(name):
     rule = registry.RULES.get(name)
     gradient = tf.constant([0.5, -2.0])
 
-    @tf.function
+    @tf.function(autograph=False)
     def second_update(rate):
         made = rule(rate)
         _, state = made([gradient], made.initial_state([gradient]))

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from l2l_tf.core import registry as core
 from l2l_tf.rules import base
 from l2l_tf.rules import hand_designed
 from l2l_tf.rules import registry
@@ -80,7 +81,11 @@ def test_a_rule_of_ones_own_is_registered_and_rebuilt():
     rule = registry.make_rule({"rule": "only_here", "rate": 0.25})
     assert isinstance(rule, Mine)
     assert rule.config() == {"rule": "only_here", "rate": 0.25}
-    assert registry.accepted_options("only_here") == ["rate"]
+    assert core.accepted(Mine) == ["rate"]
+    with pytest.raises(
+        ValueError, match="only_there.*--imports=package.module"
+    ):
+        registry.make_rule({"rule": "only_there"})
     # A subclass is another rule, and has no name before it is registered.
     assert type("Other", (Mine,), {})().config()["rule"] == ""
 
@@ -145,3 +150,52 @@ def test_errors_inside_a_routed_rule_surface():
             {**_ROUTED, "routes": {"kernel": {}, "bias": {}, "scale": {}}},
             _NAMES,
         )
+
+
+def test_every_part_that_takes_a_seed_gets_one_unless_it_has_one():
+    given = {
+        "rule": "routed",
+        "routes": {
+            "a": {"layers": [2]},
+            "b": {"rule": "adam"},
+            "": {"rule": "routed", "routes": {"": {"seed": 5}}},
+        },
+    }
+    seeded = registry.with_seed(given, 7)
+    assert seeded["routes"] == {
+        "a": {"layers": [2], "seed": 7},
+        "b": {"rule": "adam"},
+        "": {"rule": "routed", "routes": {"": {"seed": 5}}},
+    }
+    assert given["routes"]["a"] == {"layers": [2]}
+
+
+def test_a_rule_starts_from_one_that_only_began_otherwise():
+    def make(learning_rate, **initial):
+        routes = {
+            "a": {"layers": [2], **initial},
+            "b": {"rule": "adam", "learning_rate": learning_rate},
+        }
+        return registry.make_rule({"rule": "routed", "routes": routes})
+
+    rule = make(0.1)
+    source = make(0.1, seed=7, initializer="zeros")
+    found = [
+        variable.ref()
+        for pair in rule.weights_from(source)
+        for variable in pair
+    ]
+    weights = zip(
+        rule.trainable_variables, source.trainable_variables, strict=True
+    )
+    assert found == [variable.ref() for pair in weights for variable in pair]
+    assert found
+    with pytest.raises(ValueError, match="cannot start from the weights"):
+        rule.weights_from(make(0.2, seed=7))
+
+
+@pytest.mark.parametrize(
+    "config", [None, [], {"rule": "nonesuch"}, {"rule": "routed", "routes": 3}]
+)
+def test_what_no_rule_is_made_from_is_left_for_make_rule_to_refuse(config):
+    assert registry.with_seed(config, 7) == config

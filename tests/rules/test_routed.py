@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from l2l_tf.core import routing
+from l2l_tf.rules import base
 from l2l_tf.rules import hand_designed
 from l2l_tf.rules import registry
 from l2l_tf.rules import routed
@@ -136,3 +137,85 @@ def test_its_parts_lie_where_it_saves_them(tmp_path):
     assert [part for part, _ in parts] == [rule.rules["conv"], dense.rules["w"]]
     folders = {model.parent for model in tmp_path.rglob("saved_model.pb")}
     assert {folder for _, folder in parts} == folders
+
+
+def _by_rank() -> dict[str, learned.CoordinatewiseDeepLSTM]:
+    return {"rank=4": _lstm(1), ".*": _lstm(2)}
+
+
+def test_ranks_tell_as_much_as_names():
+    ranked = routed.Routed(_by_rank()).bind(_NAMES)
+    named = routed.Routed({"conv/w": _lstm(1), "": _lstm(2)}).bind(_NAMES)
+    states = [rule.initial_state(_gradients(0)) for rule in (ranked, named)]
+    for step in range(2):
+        updates = [None, None]
+        for index, rule in enumerate((ranked, named)):
+            updates[index], states[index] = rule(
+                _gradients(step), states[index]
+            )
+        tf.nest.map_structure(np.testing.assert_array_equal, *updates)
+    steps = [tf.stack([g, 2 * g]) for g in _gradients(5)]
+    results = [
+        rule.replay(
+            steps,
+            (),
+            rule.initial_state(_gradients(0)),
+            steps,
+            base.ReplayOptions(jit_compile=False),
+        )
+        for rule in (ranked, named)
+    ]
+    tf.nest.map_structure(np.testing.assert_array_equal, *results)
+    with pytest.raises(ValueError, match="'rank=4' asks"):
+        ranked.leaves(range(4))
+
+
+def test_a_rule_without_parameters_does_nothing():
+    rule = routed.Routed(_by_rank()).bind(_NAMES[2:])
+    alone = _lstm(2)
+    gradients = _gradients(0)[2:]
+    state, own = rule.initial_state(gradients), alone.initial_state(gradients)
+    updates, state = rule(gradients, state)
+    expected, own = alone(gradients, own)
+    tf.nest.map_structure(np.testing.assert_array_equal, updates, expected)
+    tf.nest.map_structure(np.testing.assert_array_equal, state, [own])
+    steps = [g[tf.newaxis] for g in gradients]
+    results = rule.replay(
+        steps,
+        (),
+        rule.initial_state(gradients),
+        steps,
+        base.ReplayOptions(jit_compile=False),
+    )
+    unused = {v.ref() for v in rule.rules["rank=4"].trainable_variables}
+    for variable, result in zip(rule.trainable_variables, results, strict=True):
+        assert result.shape == variable.shape
+        assert bool(np.any(result)) != (variable.ref() in unused)
+
+
+def test_its_parts_start_from_one_rule_or_each_from_its_own():
+    rule = routed.Routed({**_by_rank(), "sgd": hand_designed.SGD()})
+    source = _lstm(7)
+    pairs = rule.weights_from(source)
+    assert len(pairs) == 2 * len(source.trainable_variables)
+    for variable, value in pairs:
+        variable.assign(value)
+    for part in (rule.rules["rank=4"], rule.rules[".*"]):
+        for ours, theirs in zip(
+            part.trainable_variables, source.trainable_variables, strict=True
+        ):
+            np.testing.assert_array_equal(ours, theirs)
+    same = routed.Routed(
+        {"rank=4": _lstm(3), ".*": _lstm(4), "sgd": hand_designed.SGD()}
+    )
+    for variable, value in rule.weights_from(same):
+        variable.assign(value)
+    for name in ("rank=4", ".*"):
+        np.testing.assert_array_equal(
+            rule.rules[name].trainable_variables[0],
+            same.rules[name].trainable_variables[0],
+        )
+    with pytest.raises(ValueError, match="weights of another"):
+        rule.weights_from(learned.CoordinatewiseDeepLSTM(layers=[4]))
+    with pytest.raises(ValueError, match="weights of another"):
+        source.weights_from(rule)

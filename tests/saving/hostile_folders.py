@@ -21,6 +21,7 @@ import numpy as np
 import tensorflow as tf
 
 from l2l_tf.core import crc32c
+from l2l_tf.keras_optimizers import description
 from l2l_tf.rules import base
 from l2l_tf.rules import registry
 from l2l_tf.saving import metadata as metadata_lib
@@ -88,6 +89,7 @@ def outcome(folder: pathlib.Path, expected: list[np.ndarray]) -> str:
     """Loads a folder: "refused", "identical", or what else happened."""
     try:
         rule = load(folder)
+        description.describe("it", metadata_lib.read(folder), rule.describe())
     except metadata_lib.SavedOptimizerError as error:
         is_sentence = 0 < len(str(error)) < 2000 and "\n" not in str(error)
         return "refused" if is_sentence else f"message {str(error)!r}"

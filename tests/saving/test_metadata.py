@@ -16,7 +16,13 @@ def test_bundled_optimizer_is_found_by_name_from_any_folder(
 ):
     monkeypatch.chdir(tmp_path)
     for name in metadata.bundled_names():
-        assert (metadata.find(name) / "saved_model.pb").is_file()
+        models = {
+            path.parent.relative_to(metadata.find(name)).as_posix()
+            for path in metadata.find(name).rglob("saved_model.pb")
+        }
+        routes = metadata.read(name)["rule"].get("routes", ())
+        parts = {f"routes/{index}" for index in range(len(routes))}
+        assert models == (parts or {"."})
 
 
 def test_a_bundled_name_stays_a_name(exported, tmp_path, monkeypatch):

@@ -20,6 +20,9 @@ from l2l_tf.rules import registry
 from l2l_tf.saving import metadata as metadata_lib
 from l2l_tf.saving import saved_optimizer
 from l2l_tf.saving import verification
+from tests import processes
+
+pytestmark = pytest.mark.slow
 
 CONFIGS = {
     "default": ({"rule": "coordinatewise"}, [[3, 4], [], [2, 1, 5]]),
@@ -295,46 +298,32 @@ def test_a_bundled_optimizer_gives_the_updates_of_its_own_graph(name):
         np.testing.assert_array_equal(ours, theirs)
 
 
-# TensorFlow is imported once, and starts no thread before it is used.
 _EXPORT_UNTIL_KILLED = """
-import os, sys
+import sys
 from l2l_tf.rules import registry
 from l2l_tf.saving import saved_optimizer
-for line in sys.stdin:
-    child = os.fork()
-    if child:
-        os.waitpid(child, 0)
-        print("killed", flush=True)
-        continue
-    rules = [registry.make_rule({{"layers": [n]}}) for n in (3, 2)]
-    while True:
-        for rule in rules:
-            saved_optimizer.export(rule, {path!r}, {{}}, overwrite=True)
-            print(os.getpid(), flush=True)
+rules = [registry.make_rule({"layers": [n]}) for n in (3, 2)]
+while True:
+    for rule in rules:
+        saved_optimizer.export(rule, sys.argv[1], {}, overwrite=True)
+        print("exported", flush=True)
 """
 
 
-def _kill_exports(path, num_kills):
+def _kill_exports(program, path, num_kills):
     """Kills processes that export to a path, at random moments."""
     draw = random.Random(0)
-    with subprocess.Popen(
-        [sys.executable, "-c", _EXPORT_UNTIL_KILLED.format(path=str(path))],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        for _ in range(num_kills):
-            process.stdin.write("go\n")
-            process.stdin.flush()
-            child = int(process.stdout.readline())
+    for _ in range(num_kills):
+        with processes.start(program, path) as running:
+            assert running.stdout.readline() == "exported\n"
             time.sleep(draw.uniform(0, 0.8))
-            os.kill(child, signal.SIGKILL)
-            while process.stdout.readline() != "killed\n":
-                pass
+            os.kill(running.process.pid, signal.SIGKILL)
+            running.finish()
 
 
 def test_kills_amid_exports_harm_no_reader(tmp_path):
-    path = tmp_path / "runs" / "rule"
+    path, program = tmp_path / "runs" / "rule", tmp_path / "program.py"
+    program.write_text(_EXPORT_UNTIL_KILLED)
     saved_optimizer.export(registry.make_rule({"layers": [2]}), path, {})
     done, errors, loaded = threading.Event(), [], []
 
@@ -348,7 +337,7 @@ def test_kills_amid_exports_harm_no_reader(tmp_path):
 
     reader = threading.Thread(target=read)
     reader.start()
-    _kill_exports(path, 10)
+    _kill_exports(program, path, 10)
     done.set()
     reader.join()
     assert not errors, errors

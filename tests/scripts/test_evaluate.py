@@ -1,14 +1,11 @@
 """Tests of scripts/evaluate.py: accuracy, and problems of the user's own."""
 
 import json
-import os
-import pathlib
-import subprocess
-import sys
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from tests import in_process
+from tests import processes
 
 _OWN = """
 import numpy as np
@@ -29,21 +26,15 @@ def spirals(split="train", width=4):
 
 
 def _evaluate(*flags, cwd):
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    return subprocess.run(
-        [
-            sys.executable,
-            str(ROOT / "scripts/evaluate.py"),
-            "--optimizer=adam",
-            "--learning_rate=0.1",
-            "--num_epochs=2",
-            "--num_steps=5",
-            *flags,
-        ],
-        capture_output=True,
-        text=True,
+    return processes.run(
+        in_process.SCRIPTS / "evaluate.py",
+        "--optimizer=adam",
+        "--learning_rate=0.1",
+        "--num_epochs=2.0",  # as whole as 2
+        "--num_steps=5",
+        *flags,
+        path=None,
         cwd=cwd,
-        env=environment,
     )
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from l2l_tf.meta_training import settings
 from tests import in_process
+from tests import processes
 
 pytestmark = pytest.mark.slow
 
@@ -51,8 +52,8 @@ def _assert_refused(done, *words):
 def trained(tmp_path_factory):
     """Returns the folder of a small experiment."""
     folder = tmp_path_factory.mktemp("scripts") / "run"
-    done = _start(
-        "train",
+    done = processes.run(
+        ROOT / "scripts/train.py",
         "--problem=quadratic",
         f"--save_path={folder}",
         *SMALL,
@@ -66,7 +67,7 @@ def trained(tmp_path_factory):
         "--test_epochs=0",
     )
     assert done.returncode == 0, done.stderr
-    assert "epoch 3/3" in done.stdout and str(folder) in done.stdout
+    assert "run 3/3" in done.stdout and str(folder) in done.stdout
     assert done.stderr == ""
     return folder
 
@@ -92,16 +93,22 @@ def test_help_explains_every_flag(script):
         ("train", "--num_epochs=0", ["num_epochs", "1 or more"]),
         ("evaluate", "--optimizer=lion", ["lion", "adam"]),
         ("export", "--path=x", ["--save_path"]),
-        ("reproduce", "--figure=cifar", ["cifar", "quadratic", "all"]),
+        ("reproduce", "--figure=imagenet", ["imagenet", "quadratic", "all"]),
         ("search", "--resume", ["--resume", "train.py"]),
         ("demo", "--num_epochs=0", ["num_epochs", "at least 1"]),
     ],
 )
 def test_process_ends_with_one_line(script, flag, words, tmp_path):
-    done = _start(script, flag, cwd=tmp_path)
+    file = ROOT / "scripts" / f"{script}.py"
+    done = processes.run(file, flag, cwd=tmp_path)
     _assert_refused(done, *words)
     assert _run(script, flag, cwd=tmp_path).stderr == done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_to_import_tensorflow_adds_no_line(tmp_path):
+    done = _start("train", "--num_epochs=0", cwd=tmp_path)
+    _assert_refused(done, "num_epochs", "1 or more")
 
 
 def test_train_writes_what_the_flags_say(trained):
@@ -132,7 +139,8 @@ def test_train_writes_what_the_flags_say(trained):
         (["--step_weights=first"], ["first", "constant", "last"]),
         (["--learning_rate_schedule=step"], ["step", "cosine"]),
         (["--resume", "--overwrite"], ["--resume", "--overwrite"]),
-        (["--test_epochs=-1"], ["test_epochs", "-1"]),
+        (["--test_epochs=-1"], ["test_runs", "-1"]),
+        (["--save_path=~nobodyx/x"], ["~", "no user"]),
         (["--step_weights=5"], ["5", "constant"]),
         (["--gradient_clip_norm=nan"], ["gradient_clip_norm", "nan"]),
         (["--coordinate_fraction=2"], ["coordinate_fraction", "2"]),
@@ -151,9 +159,14 @@ def test_train_writes_what_the_flags_say(trained):
             ["--second_derivatives", "--meta_gradient='es'", "autodiff"],
         ),
         (["--num_pairs=3"], ["--num_pairs=3", "'es' or 'pes'"]),
+        (
+            ["--meta_gradient_options=size=3"],
+            ["'size'", "--meta_gradient='replay'"],
+        ),
+        (["--imports=nonesuch"], ["no module 'nonesuch'", "--imports="]),
         (["--num_steps=30.0", "--unroll_length=7"], ["--unroll_length", "7"]),
         (["--num_epochs=4294967296"], ["--num_epochs", "4294967296"]),
-        (["--test_runs=4294967296"], ["--test_epochs", "4294967296"]),
+        (["--test_runs=4294967296"], ["--test_runs", "4294967296"]),
         (["--gradient_clip_norm=1e-60"], ["--gradient_clip_norm", "float32"]),
         (
             ["--rule_options=dtype=bfloat16"],
@@ -265,8 +278,8 @@ def test_reproduce_records_full_runs_only(flag):
 
 
 def test_evaluate_prints_a_table_and_writes_json_and_plot(trained, tmp_path):
-    done = _start(
-        "evaluate",
+    done = processes.run(
+        ROOT / "scripts/evaluate.py",
         "--problem=quadratic",
         "--optimizer=L2L",
         f"--path={trained / 'optimizer'}",
@@ -289,6 +302,7 @@ def test_evaluate_prints_a_table_and_writes_json_and_plot(trained, tmp_path):
         "num_steps": 4,
         "num_runs": 3,
         "seed": 5,
+        "search_steps": {"adam": 60, "sgd": 60},
     }
     assert list(results["optimizers"]) == ["L2L", "adam", "sgd"]
     for result in results["optimizers"].values():
@@ -345,6 +359,7 @@ def test_export_writes_the_same_optimizer(trained, tmp_path):
         "export", f"--save_path={trained}", f"--path={path}", "--test_epochs=1"
     )
     assert done.returncode == 0, done.stderr
+    assert "Testing: 1 runs, also of 7 baselines" in done.stdout
     ours = json.loads((path / "metadata.json").read_text())
     theirs = json.loads((trained / "optimizer/metadata.json").read_text())
     assert ours["rule"] == theirs["rule"]
@@ -368,14 +383,16 @@ def test_search_tries_rates_and_continues(tmp_path):
         "--num_epochs=2",
         "--evaluation_period=1",
         "--evaluation_epochs=1",
+        "--nojit_compile",
         f"--save_path={tmp_path / 'search'}",
     ]
     first = _run("search", *flags, "--num_trials=1")
     assert first.returncode == 0, first.stderr
     second = _run("search", *flags, "--num_trials=2")
     assert second.returncode == 0, second.stderr
-    assert second.stdout.count("Trained 2 epochs") == 1
+    assert second.stdout.count("Trained 2 runs") == 1
     assert "Best: rate" in second.stdout
+    assert "Testing" not in first.stdout + second.stdout
     _assert_refused(
         _run("search", *flags, "--num_trials=2", "--unroll_length=4"),
         "another search",
@@ -385,8 +402,8 @@ def test_search_tries_rates_and_continues(tmp_path):
 
 def test_reproduce_refuses_figures_that_there_are_not(tmp_path):
     _assert_refused(
-        _run("reproduce", "--figure=cifar", f"--output_dir={tmp_path}"),
-        "cifar",
+        _run("reproduce", "--figure=imagenet", f"--output_dir={tmp_path}"),
+        "imagenet",
         "quadratic",
         "all",
     )

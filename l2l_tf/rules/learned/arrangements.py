@@ -28,9 +28,28 @@ class Arrangement(abc.ABC):
     rows: int
     unit: str
 
-    @abc.abstractmethod
     def to_columns(self, tensor: tf.Tensor) -> tf.Tensor:
         """Returns a parameter's numbers as a matrix, shape [rows, columns]."""
+        return self.arrange(tensor, [])
+
+    def stack_columns(self, tensors: tf.Tensor) -> tf.Tensor:
+        """Returns the matrices of all steps, shape [steps, rows, columns].
+
+        Args:
+            tensors: What a parameter has at each step, shape [steps, ...].
+        """
+        return self.arrange(tensors, [tensors.shape[0] or tf.shape(tensors)[0]])
+
+    @abc.abstractmethod
+    def arrange(
+        self, tensors: tf.Tensor, leading: Sequence[int | tf.Tensor]
+    ) -> tf.Tensor:
+        """Returns matrices, shape [*leading, rows, columns].
+
+        Args:
+            tensors: The numbers of a parameter, shape [*leading, ...].
+            leading: Sizes of axes that stay as they are.
+        """
 
     def from_columns(
         self, columns: tf.Tensor, shape: Sequence[int]
@@ -67,9 +86,9 @@ class Coordinates(Arrangement):
     rows = 1
     unit = "coordinate"
 
-    def to_columns(self, tensor: tf.Tensor) -> tf.Tensor:
+    def arrange(self, tensors, leading):
         """See base class."""
-        return tf.reshape(tensor, [1, -1])
+        return tf.reshape(tensors, [*leading, 1, -1])
 
     def check_shape(self, shape: Sequence[int]) -> None:
         """See base class; every shape fits."""
@@ -90,9 +109,9 @@ class Kernels(Arrangement):
         self.rows = height * width
         self.unit = f"{height} x {width} kernel"
 
-    def to_columns(self, tensor: tf.Tensor) -> tf.Tensor:
+    def arrange(self, tensors, leading):
         """See base class."""
-        return tf.reshape(tensor, [self.rows, -1])
+        return tf.reshape(tensors, [*leading, self.rows, -1])
 
     def check_shape(self, shape: Sequence[int]) -> None:
         """See base class."""
@@ -120,9 +139,11 @@ class Vectors(Arrangement):
         self.rows = checks.integer("size", size)
         self.unit = f"vector of length {self.rows}"
 
-    def to_columns(self, tensor: tf.Tensor) -> tf.Tensor:
+    def arrange(self, tensors, leading):
         """See base class."""
-        return tf.transpose(tf.reshape(tensor, [-1, self.rows]))
+        return tf.linalg.matrix_transpose(
+            tf.reshape(tensors, [*leading, -1, self.rows])
+        )
 
     def check_shape(self, shape: Sequence[int]) -> None:
         """See base class."""

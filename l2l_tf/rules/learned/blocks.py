@@ -52,7 +52,6 @@ def sum_over_columns(
     last = tf.zeros_like(cotangents[..., -1:])
     sequence = given, _pad(cotangents, last, padding)
 
-    @tf.function(jit_compile=jit_compile)
     def sum_over_lane(sequence):
         def body(index, sums):
             results = function(*_cut(sequence, index * block, block))
@@ -68,6 +67,11 @@ def sum_over_columns(
             maximum_iterations=num_blocks,
         )[1]
 
+    if jit_compile or num_lanes > 1:
+        # Traced once for all lanes; a single one needs no trace of its own.
+        sum_over_lane = tf.function(
+            sum_over_lane, jit_compile=jit_compile, autograph=False
+        )
     results = [
         sum_over_lane(_cut(sequence, index * lane, lane))
         for index in range(num_lanes)

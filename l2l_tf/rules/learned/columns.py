@@ -19,9 +19,9 @@ from l2l_tf.rules.learned import outputs as outputs_lib
 class ColumnwiseRule(base.UpdateRule):
     """A rule that runs on the columns of a matrix.
 
-        x_t = inputs(g_0, ..., g_t)            without weights
+        x_t = inputs(grad_0, ..., grad_t)      without weights
         v_t, h_{t+1} = update_columns(x_t, h_t)
-        u_t = outputs(v_t)                     without weights or state
+        g_t = outputs(v_t)                     without weights or state
 
     Where columns are independent, it is replayed in blocks of columns or on a
     sample of them; else on all coordinates together. Inputs and outputs may
@@ -69,7 +69,11 @@ class ColumnwiseRule(base.UpdateRule):
 
     @property
     def is_separable(self) -> bool:
-        """Whether `update_columns` on any of the columns makes their step."""
+        """See base class.
+
+        So it is where columns are independent and neither inputs nor outputs
+        couple them.
+        """
         couples = self.inputs.is_recorded or self.outputs.is_recorded
         return self.independent_columns and not couples
 
@@ -164,7 +168,9 @@ class ColumnwiseRule(base.UpdateRule):
         )
         if self.outputs.is_recorded:
             pull_back = tf.function(
-                self._pull_back, jit_compile=options.jit_compile
+                self._pull_back,
+                jit_compile=options.jit_compile,
+                autograph=False,
             )
             factors = pull_back(records.pop(0), list(cotangents))
         else:
@@ -220,8 +226,11 @@ class ColumnwiseRule(base.UpdateRule):
             "initial_state": tf.function(
                 lambda num_columns: self.initial_columns(num_columns),
                 input_signature=[tf.TensorSpec([], tf.int32, "num_columns")],
+                autograph=False,
             ),
-            "update": tf.function(update, input_signature=[gradients, state]),
+            "update": tf.function(
+                update, input_signature=[gradients, state], autograph=False
+            ),
         }
 
     def _step(
@@ -285,10 +294,10 @@ class ColumnwiseRule(base.UpdateRule):
     def _stack_columns(self, tensors: Sequence[tf.Tensor]) -> tf.Tensor:
         """Returns all steps of tensors as columns."""
         parts = [
-            tf.vectorized_map(self.arrangement.to_columns, tensor)
+            tf.cast(self.arrangement.stack_columns(tensor), self.dtype)
             for tensor in tensors
         ]
-        return tf.concat([tf.cast(part, self.dtype) for part in parts], axis=2)
+        return tf.concat(parts, axis=2)
 
     def _num_columns(self, tensor: tf.Tensor) -> int | tf.Tensor:
         shape = tf.TensorShape(tensor.shape)

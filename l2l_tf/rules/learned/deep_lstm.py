@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from l2l_tf.core import randomness
+from l2l_tf.rules import gradients as gradients_lib
 from l2l_tf.rules.learned import deep_lstm_gradient
 from l2l_tf.rules.learned import lstm
 
@@ -138,13 +139,10 @@ class DeepLSTM(Module):
             state,
             cotangents,
         )
-        found = {
-            variable.ref(): gradient
-            for variable, gradient in zip(
-                [*self.weights, *self.biases], [*weights, *biases], strict=True
-            )
-        }
-        return [found[variable.ref()] for variable in self.trainable_variables]
+        found = zip(
+            [*self.weights, *self.biases], [*weights, *biases], strict=True
+        )
+        return gradients_lib.in_order(self.trainable_variables, found)
 
 
 def _draw(

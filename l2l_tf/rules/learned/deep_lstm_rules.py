@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from l2l_tf.core import checks
 from l2l_tf.rules import base
+from l2l_tf.rules import gradients as gradients_lib
 from l2l_tf.rules import registry
 from l2l_tf.rules.learned import arrangements
 from l2l_tf.rules.learned import columns
@@ -22,8 +23,9 @@ from l2l_tf.rules.learned import preprocessing as preprocessing_lib
 class DeepLSTMRule(columns.ColumnwiseRule):
     """A deep LSTM whose weights are shared by all columns.
 
-        v_t, h_{t+1} = scale * LSTM(preprocess(inputs(g_0, ..., g_t)), h_t)
-        u_t = outputs(v_t)
+        x_t = preprocess(inputs(grad_0, ..., grad_t))
+        v_t, h_{t+1} = scale * LSTM(x_t, h_t)
+        g_t = outputs(v_t)
 
     Source: Andrychowicz et al. 2016, section 2.1.
     """
@@ -81,8 +83,12 @@ class DeepLSTMRule(columns.ColumnwiseRule):
             ),
         )
         layers = checks.integers("layers", layers)
-        seed = checks.integer("seed", seed, minimum=0)
+        seed = checks.seed("seed", seed)
         scale = checks.number("scale", scale)
+        if abs(scale) > float(self.dtype.max):
+            raise ValueError(
+                f"scale must be a number that {dtype} holds; received {scale}."
+            )
         # Made when asked for: `tf.Module` would wrap a dict and its lists.
         self._config = functools.partial(
             dict,
@@ -133,17 +139,9 @@ class DeepLSTMRule(columns.ColumnwiseRule):
             state,
             cotangents * tf.constant(self.scale, self.dtype),
         )
-        found = {
-            variable.ref(): result
-            for variable, result in zip(
-                self.network.trainable_variables, results, strict=True
-            )
-        }
-        return [
-            # Nothing else takes part in what a column is made of.
-            found.get(variable.ref(), tf.zeros_like(variable))
-            for variable in self.trainable_variables
-        ]
+        found = zip(self.network.trainable_variables, results, strict=True)
+        # Weights that a subclass adds outside of the network get zeros.
+        return gradients_lib.in_order(self.trainable_variables, found)
 
     def config(self) -> dict[str, Any]:
         """See base class."""

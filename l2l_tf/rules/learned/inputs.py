@@ -70,7 +70,7 @@ class Gradient(Inputs):
 class RMS(Inputs):
     """Gradients over the root mean square of their tensor.
 
-        x = g / sqrt(mean(g^2) + epsilon)
+        x = grad / sqrt(mean(grad^2) + epsilon)
 
     Source: Celo2, arXiv 2602.19142.
     """
@@ -88,9 +88,9 @@ class RMS(Inputs):
 class RNNprop(Inputs):
     """Adam's direction, and the gradient in Adam's units.
 
-        m = b1 m + (1 - b1) g,       m_hat = m / (1 - b1^t)
-        v = b2 v + (1 - b2) g^2,     v_hat = v / (1 - b2^t)
-        x = (m_hat / (sqrt(v_hat) + epsilon), g / (sqrt(v_hat) + epsilon))
+        m = b1 m + (1 - b1) grad,       m_hat = m / (1 - b1^t)
+        v = b2 v + (1 - b2) grad^2,     v_hat = v / (1 - b2^t)
+        x = (m_hat, grad) / (sqrt(v_hat) + epsilon)
 
     Source: Lv et al. 2017, arXiv 1703.03633, section 4.
     """

@@ -1,9 +1,9 @@
 """What is made of a learned rule's values before they are updates.
 
-    u_t = N(v_t)
+    g_t = N(v_t)
 
 These functions hold no weights, may couple coordinates, and feed nothing back
-into the network: where the v_t are known, `sum_t <u_t, c_t>` has the same
+into the network: where the v_t are known, `sum_t <g_t, c_t>` has the same
 gradient as `sum_t <v_t, J_N(v_t)^T c_t>`, in which columns are independent.
 """
 
@@ -45,7 +45,7 @@ OUTPUTS: registry.Registry[type[Outputs]] = registry.Registry(
 
 @OUTPUTS.register("raw")
 class Raw(Outputs):
-    """The values themselves: `u = v`."""
+    """The values themselves: `g = v`."""
 
     is_recorded = False
 
@@ -58,7 +58,7 @@ class Raw(Outputs):
 class RMS(Outputs):
     """Values over the root mean square of their tensor.
 
-        u = size * v / sqrt(mean(v^2) + epsilon)
+        g = size * v / sqrt(mean(v^2) + epsilon)
 
     Source: Celo2, arXiv 2602.19142.
     """
@@ -80,7 +80,7 @@ class RMS(Outputs):
 class Clip(Outputs):
     """Values whose norm, over all tensors together, is limited.
 
-        u = v * min(1, max_norm / ||v||)
+        g = v * min(1, max_norm / ||v||)
 
     Source: Pascanu et al. 2013, section 3.2.
     """

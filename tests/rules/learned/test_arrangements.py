@@ -34,6 +34,25 @@ def test_columns_come_back_as_they_went(name):
         )
 
 
+@pytest.mark.parametrize("name", _ARRANGEMENTS)
+def test_matrices_of_all_steps_are_those_of_each(name):
+    arrangement, shapes = _ARRANGEMENTS[name]
+    for shape in [*shapes, (*shapes[-1][:-1], 0)]:
+        if shape[-1:] == (0,) and name.startswith("vectorwise"):
+            continue
+        steps = tf.constant(_numbers((3, *shape)))
+        expected = tf.stack([arrangement.to_columns(step) for step in steps])
+        known = arrangement.stack_columns(steps)
+        assert known.shape == expected.shape
+        np.testing.assert_array_equal(known, expected)
+        of_any_length = tf.function(
+            arrangement.stack_columns,
+            input_signature=[tf.TensorSpec([None, *shape])],
+            autograph=False,
+        )
+        np.testing.assert_array_equal(of_any_length(steps), expected)
+
+
 def test_a_column_is_a_kernel():
     tensor = _numbers((2, 3, 4, 5))
     matrix = (

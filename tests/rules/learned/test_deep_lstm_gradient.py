@@ -26,7 +26,7 @@ def _by_autodiff(network, features, state, cotangents):
 
 
 def _by_hand(network, features, state, cotangents, jit_compile):
-    @tf.function(jit_compile=jit_compile)
+    @tf.function(jit_compile=jit_compile, autograph=False)
     def run(weights, biases, features, state, cotangents):
         return deep_lstm_gradient.weights_gradient(
             weights, biases, features, state, cotangents

@@ -133,7 +133,7 @@ def test_without_layers_the_rule_is_linear():
 def test_eager_and_graph_updates_are_bit_identical(name):
     rule = _rule(preprocessing=name)
     sequence = [_gradients(step, [40], []) for step in range(5)]
-    graph = tf.function(lambda: _run(rule, sequence))()
+    graph = tf.function(lambda: _run(rule, sequence), autograph=False)()
     tf.nest.map_structure(
         np.testing.assert_array_equal, _run(rule, sequence), graph
     )
@@ -266,6 +266,15 @@ def test_all_weights_are_trainable_and_get_gradients():
     assert len(gradients) == 6
     for gradient in gradients:
         assert np.all(np.abs(gradient) > 0)
+
+
+@pytest.mark.parametrize(
+    ("scale", "dtype"),
+    [(1e39, "float32"), (-1e5, "float16"), (1e300, "bfloat16")],
+)
+def test_a_scale_that_the_type_does_not_hold_is_refused(scale, dtype):
+    with pytest.raises(ValueError, match=f"scale must be .* {dtype} holds"):
+        _rule(scale=scale, dtype=dtype)
 
 
 @pytest.mark.parametrize("layers", [[0], [-1], [2.5], [4, 0]])

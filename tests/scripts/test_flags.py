@@ -1,4 +1,4 @@
-"""Tests of scripts/_command_line.py."""
+"""Tests of scripts/_flags.py."""
 
 import json
 import pathlib
@@ -13,10 +13,10 @@ _PROGRAM = """
 import json
 import sys
 import train
-import _command_line
+import _flags
 assert "tensorflow" not in sys.modules
 train.FLAGS(["train.py"])
-print(json.dumps([_command_line.as_flags(t) for t in json.load(sys.stdin)]))
+print(json.dumps([_flags.as_flags(t) for t in json.load(sys.stdin)]))
 """
 _TEXTS = {
     "num_steps must be a multiple of unroll_length; received 4 and 3.": (
@@ -34,6 +34,12 @@ _TEXTS = {
     "Unknown options ['num_steps']; accepted: ['learning_rate'].": None,
     "/home/save_path/settings.num_epochs --seed=3 {resume=True}": None,
     "batch_size must be an integer of 1 or more": None,
+    "rule_options takes key=value pairs; received 'a=1,seed=2,num_steps'.": (
+        "--rule_options takes key=value pairs; received 'a=1,seed=2,num_steps'."
+    ),
+    "Point data_dir to data; problem=digits needs none of the user's.": (
+        "Point --data_dir to data; --problem=digits needs none of the user's."
+    ),
 }
 
 
