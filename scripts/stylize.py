@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 
 import _command_line as command_line
+import _flags as command_flags
 from absl import flags
 
 FLAGS = flags.FLAGS
@@ -34,8 +35,10 @@ flags.DEFINE_string(
 flags.DEFINE_float(
     "learning_rate", 0.05, "Learning rate of a hand-designed optimizer."
 )
-flags.DEFINE_integer("size", 256, "The longer side of the picture, in pixels.")
-flags.DEFINE_integer(
+command_flags.define_integer(
+    "size", 256, "The longer side of the picture, in pixels."
+)
+command_flags.define_integer(
     "steps", 128, "Updates; of lbfgs, evaluations of the loss."
 )
 flags.DEFINE_string(
@@ -50,7 +53,7 @@ flags.DEFINE_float("smoothness_weight", None, "How much smoothness counts.")
 flags.DEFINE_string(
     "start", "grey", "What to start from: grey, noise, content."
 )
-flags.DEFINE_integer("seed", 0, "Seed of the start.")
+command_flags.define_integer("seed", 0, "Seed of the start.")
 flags.DEFINE_bool(
     "side_by_side", False, "Show the photo and the painting beside the picture."
 )
@@ -161,7 +164,9 @@ def _check_memory(height: int, width: int, features: int, rule) -> None:
     numbers = 3 * height * width * _LBFGS_COPIES
     if rule is not None:
         image = tf.TensorSpec([height, width, 3])
-        state = tf.function(rule.initial_state).get_concrete_function([image])
+        state = tf.function(
+            rule.initial_state, autograph=False
+        ).get_concrete_function([image])
         # Before and after a step, and as much on the way.
         numbers = 3 * sum(
             spec.shape.num_elements()

@@ -15,14 +15,17 @@ import sys
 import time
 
 import _command_line as command_line
+import _flags as command_flags
 from absl import flags
 
 FLAGS = flags.FLAGS
 
-flags.DEFINE_integer("num_epochs", 8, "Passes over the training images.")
-flags.DEFINE_integer("batch_size", 128, "Images per update.")
+command_flags.define_integer(
+    "num_epochs", 8, "Passes over the training images."
+)
+command_flags.define_integer("batch_size", 128, "Images per update.")
 flags.DEFINE_float("peak_rate", 0.1, "Greatest learning rate of the cycle.")
-flags.DEFINE_integer("seed", 0, "Seed of all randomness.")
+command_flags.define_integer("seed", 0, "Seed of all randomness.")
 flags.DEFINE_string(
     "dataset",
     "cifar10",
@@ -38,7 +41,9 @@ flags.DEFINE_string(
     None,
     "The file for the weights, .npz. Default: weights.npz in SAVE_PATH.",
 )
-flags.DEFINE_integer("checkpoint_period", 50, "Updates between checkpoints.")
+command_flags.define_integer(
+    "checkpoint_period", 50, "Updates between checkpoints."
+)
 flags.DEFINE_string("data_dir", None, "Folder of prepared TFDS data sets.")
 
 

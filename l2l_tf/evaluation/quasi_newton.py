@@ -54,7 +54,9 @@ def record(
         ValueError: If the problem is another one.
     """
     evaluate = _evaluation(problem)
-    draw = tf.function(lambda run_seed: unroll.draw_start(problem, run_seed))
+    draw = tf.function(
+        lambda run_seed: unroll.draw_start(problem, run_seed), autograph=False
+    )
     curves, params = [], []
     for index in range(num_runs):
         run_seed = randomness.run_seed(seed, problem.split, index)

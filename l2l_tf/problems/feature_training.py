@@ -109,7 +109,7 @@ class Training(tf.Module):
         ]
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._train, self._plan = train, plan
-        self._update = tf.function(self._make_update)
+        self._update = tf.function(self._make_update, autograph=False)
 
     def advance(self) -> float:
         """Makes an update and returns the loss before it."""

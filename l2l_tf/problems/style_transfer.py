@@ -104,11 +104,7 @@ class StyleTransfer(base.Problem):
             {split: contents[split] for split in base.SPLITS}, _to_numbers
         )
         super().__init__(self._check_images(split))
-        if start not in STARTS:
-            raise ValueError(
-                f"Unknown start {start!r}; accepted: {list(STARTS)}."
-            )
-        self._start = STARTS[start]
+        self._start = STARTS[checks.one_of("start", start, list(STARTS))]
         self._network = feature_networks.load(features)
         self._content_layer = content_layer or self._network.content_layer
         self._style_layers = _names(style_layers, self._network.style_layers)

@@ -55,7 +55,7 @@ def test_layers_behind_the_last_one_are_not_computed(blocks):
 
     def count(*names):
         graph = (
-            tf.function(network)
+            tf.function(network, autograph=False)
             .get_concrete_function(tf.TensorSpec([1, 4, 4, 3]), list(names))
             .graph
         )

@@ -170,7 +170,7 @@ def test_configuration_builds_it_again_without_the_folder(folder):
 def test_convolutions_stay_out_of_xla_on_a_cpu(problem):
     task = problem.sample_task(SEED)
     graph = (
-        tf.function(problem.loss)
+        tf.function(problem.loss, autograph=False)
         .get_concrete_function(
             problem.initial_params(task, SEED), (), task, (), SEED
         )
