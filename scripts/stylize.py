@@ -72,6 +72,7 @@ def main(argv: list[str]) -> None:
     import numpy as np
     import tqdm
 
+    from l2l_tf.meta_training import preparation
     from l2l_tf.problems import images
     from l2l_tf.problems import style_transfer
 
@@ -85,6 +86,8 @@ def main(argv: list[str]) -> None:
     style = command_line.checked(style_transfer.read_style, FLAGS.style)
     rule = _rule()
     problem, content, style = _problem(content, style, rule)
+    if rule is not None:
+        command_line.checked(preparation.check_fit, rule, problem)
     with tqdm.tqdm(total=FLAGS.steps, unit="step") as bar:
         recording = _record(problem, rule, bar.update)
     losses = recording.losses[0]
@@ -110,6 +113,11 @@ def _rule():
     from l2l_tf.saving import saved_optimizer
 
     name = FLAGS.optimizer
+    if name not in hand_designed.names() and FLAGS["learning_rate"].present:
+        raise command_line.UsageError(
+            "--learning_rate is for hand-designed optimizers; "
+            f"--optimizer={name} chooses its own step sizes."
+        )
     if name == _LBFGS:
         return None
     if name in hand_designed.names():
@@ -139,18 +147,15 @@ def _problem(content, style, rule):
     _check_memory(height, width, network.memory(height, width), rule)
     content = images.resize(content, height, width)
     style = images.fit(style, FLAGS.size)
-    given = [
-        name
-        for name in ("content_weight", "style_weight", "smoothness_weight")
-        if FLAGS[name].present
-    ]
     problem = command_line.checked(
         style_transfer.from_pair,
         content,
         style,
         features=FLAGS.features,
         start=FLAGS.start,
-        **{name: FLAGS[name].value for name in given},
+        content_weight=FLAGS.content_weight,
+        style_weight=FLAGS.style_weight,
+        smoothness_weight=FLAGS.smoothness_weight,
     )
     return problem, content, style
 

@@ -44,7 +44,7 @@ def record(
         seed: The experiment's seed.
         num_runs: Number of runs; run i has the function and the start of run
             i of `l2l_tf.evaluation.learning_curves.Recorder`.
-        progress: Called with 1 after each evaluation.
+        progress: Called with 1 after each evaluation but the first.
 
     Returns:
         Losses of shape [num_runs, T + 1], no metrics, and the parameters of
@@ -112,8 +112,9 @@ def _minimise(
         loss, gradient = objective(flat)
         if not losses or loss < min(losses):
             best = flat.copy()
+        if losses:
+            progress(1)
         losses.append(loss)
-        progress(1)
         return loss, gradient
 
     try:

@@ -28,13 +28,33 @@ class Layer(NamedTuple):
     bias: tf.Tensor
 
 
+class Terms(NamedTuple):
+    """Layers and factors of a content, b style and g smoothness.
+
+    Each network has its own that suit it: the losses of content and style grow
+    with the second and the fourth power of its features.
+
+    Attributes:
+        content_layer: The layer whose features tell what an image shows.
+        style_layers: The layers whose correlations tell its style.
+        content_weight: The factor a.
+        style_weight: The factor b, per pixel of the image.
+        smoothness_weight: The factor g.
+    """
+
+    content_layer: str
+    style_layers: Sequence[str]
+    content_weight: float = 1.0
+    style_weight: float = 1.0
+    smoothness_weight: float = 1.0
+
+
 class FeatureNetwork:
     """Convolutions with ReLU in blocks, 2x2 pooling between the blocks.
 
     Attributes:
         names: The names of all layers, in order.
-        content_layer: The layer whose features tell what an image shows.
-        style_layers: The layers whose correlations tell its style.
+        terms: The terms that suit it.
     """
 
     def __init__(
@@ -42,8 +62,7 @@ class FeatureNetwork:
         blocks: Sequence[Sequence[Layer]],
         pool: Callable[..., tf.Tensor],
         normalise: Callable[[tf.Tensor], tf.Tensor],
-        content_layer: str,
-        style_layers: Sequence[str],
+        terms: Terms,
     ):
         """Takes the layers.
 
@@ -52,15 +71,13 @@ class FeatureNetwork:
             pool: `tf.nn.avg_pool2d` or `tf.nn.max_pool2d`.
             normalise: Maps pixels, 0 for black and 1 for white, to what the
                 first layer takes.
-            content_layer: See the class.
-            style_layers: See the class.
+            terms: See the class.
         """
         self._blocks = [list(block) for block in blocks]
         self._pool = pool
         self._normalise = normalise
         self.names = [layer.name for block in blocks for layer in block]
-        self.content_layer = content_layer
-        self.style_layers = list(style_layers)
+        self.terms = terms
 
     def __call__(
         self, images: tf.Tensor, names: Sequence[str]

@@ -23,8 +23,14 @@ METADATA = WEIGHTS.with_suffix(".json")
 CHANNELS = ((16, 32), (48, 48), (96, 96), (128,))
 """Channels of the 3x3 convolutions of each block."""
 
-_CONTENT_LAYER = "conv3_1"
-_STYLE_LAYERS = ("conv1_1", "conv1_2", "conv2_1", "conv3_1", "conv4_1")
+# Chosen by eye, see docs/neural_art.md.
+_TERMS = feature_networks.Terms(
+    content_layer="conv2_2",
+    style_layers=("conv1_1", "conv1_2", "conv2_1", "conv3_1"),
+    content_weight=1.0,
+    style_weight=1000.0,
+    smoothness_weight=3.0,
+)
 _MAX_BYTES = 2**20
 
 Arrays = Mapping[str, np.ndarray]
@@ -65,8 +71,7 @@ def network(weights: Arrays) -> feature_networks.FeatureNetwork:
         # Smoother gradients than of maxima, see Gatys et al. 2015, section 2.
         tf.nn.avg_pool2d,
         lambda images: (images - constants["mean"]) / constants["std"],
-        _CONTENT_LAYER,
-        _STYLE_LAYERS,
+        _TERMS,
     )
 
 

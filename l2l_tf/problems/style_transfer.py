@@ -19,10 +19,6 @@ from l2l_tf.problems import images
 from l2l_tf.problems import registry
 from l2l_tf.problems import style_losses
 
-CONTENT_WEIGHT = 1.0
-STYLE_WEIGHT = 1.0
-SMOOTHNESS_WEIGHT = 1.0
-
 _GREY_STD = 0.01
 
 _STYLES = pathlib.Path(__file__).parent / "styles"
@@ -72,9 +68,9 @@ class StyleTransfer(base.Problem):
         style: np.ndarray,
         split: str = "train",
         features: str = "small",
-        content_weight: float = CONTENT_WEIGHT,
-        style_weight: float = STYLE_WEIGHT,
-        smoothness_weight: float = SMOOTHNESS_WEIGHT,
+        content_weight: float | None = None,
+        style_weight: float | None = None,
+        smoothness_weight: float | None = None,
         content_layer: str | None = None,
         style_layers: Sequence[str] | None = None,
         start: str = "grey",
@@ -88,13 +84,12 @@ class StyleTransfer(base.Problem):
             split: The split that content images are drawn from.
             features: One of
                 `l2l_tf.problems.feature_networks.FEATURE_NETWORKS`.
-            content_weight: The factor a.
+            content_weight: The factor a; the network's own by default, as all
+                that follow.
             style_weight: The factor b, per pixel.
             smoothness_weight: The factor g.
-            content_layer: The layer that tells the content; the network's own
-                by default.
-            style_layers: The layers that tell the style; the network's own by
-                default.
+            content_layer: The layer that tells the content.
+            style_layers: The layers that tell the style.
             start: One of `STARTS`.
 
         Raises:
@@ -106,28 +101,30 @@ class StyleTransfer(base.Problem):
         super().__init__(self._check_images(split))
         self._start = STARTS[checks.one_of("start", start, list(STARTS))]
         self._network = feature_networks.load(features)
-        self._content_layer = content_layer or self._network.content_layer
-        self._style_layers = _names(style_layers, self._network.style_layers)
+        self._terms = _terms(
+            self._network.terms,
+            content_layer=content_layer,
+            style_layers=style_layers,
+            content_weight=content_weight,
+            style_weight=style_weight,
+            smoothness_weight=smoothness_weight,
+        )
         self.options = {
             "features": features,
-            "content_weight": _weight("content_weight", content_weight),
-            "style_weight": _weight("style_weight", style_weight),
-            "smoothness_weight": _weight(
-                "smoothness_weight", smoothness_weight
-            ),
-            "content_layer": self._content_layer,
-            "style_layers": self._style_layers,
+            **self._terms._asdict(),
             "start": start,
         }
         self._check_sizes(contents["train"].shape[1:3], style.shape[:2])
         height, width = contents["train"].shape[1:3]
-        self._weights = (
-            content_weight,
-            style_weight * height * width,
-            smoothness_weight,
+        self._factors = (
+            self._terms.content_weight,
+            self._terms.style_weight * height * width,
+            self._terms.smoothness_weight,
         )
         self._style = style_losses.gram_matrices(
-            self._network(_to_numbers(style[np.newaxis]), self._style_layers)
+            self._network(
+                _to_numbers(style[np.newaxis]), self._terms.style_layers
+            )
         )
 
     def with_split(self, split: str) -> StyleTransfer:
@@ -139,8 +136,8 @@ class StyleTransfer(base.Problem):
     def sample_task(self, seed):
         """Draws a content image, [height, width, 3], and its features."""
         image = self._contents.sample(self.split, 1, seed)
-        features = self._network(image, [self._content_layer])
-        return image[0], features[self._content_layer]
+        layer = self._terms.content_layer
+        return image[0], self._network(image, [layer])[layer]
 
     def initial_params(self, task, seed):
         """See base class."""
@@ -150,16 +147,15 @@ class StyleTransfer(base.Problem):
         """See base class."""
         del batch, seed
         [image] = params
-        features = self._network(
-            image[tf.newaxis], [self._content_layer, *self._style_layers]
-        )
+        layer, styles = self._terms.content_layer, self._terms.style_layers
+        features = self._network(image[tf.newaxis], [layer, *styles])
         terms = (
-            style_losses.content_loss(features[self._content_layer], task[1]),
+            style_losses.content_loss(features[layer], task[1]),
             style_losses.style_loss(features, self._style),
             style_losses.total_variation(image),
         )
         loss = tf.add_n(
-            [w * term for w, term in zip(self._weights, terms, strict=True)]
+            [f * term for f, term in zip(self._factors, terms, strict=True)]
         )
         return base.Outcome(loss, model_state)
 
@@ -177,7 +173,7 @@ class StyleTransfer(base.Problem):
         return split
 
     def _check_sizes(self, *sizes: tuple[int, int]) -> None:
-        names = [self._content_layer, *self._style_layers]
+        names = [self._terms.content_layer, *self._terms.style_layers]
         least = 2 ** max(self._network.depth(name) for name in names)
         for height, width in sizes:
             if min(height, width) < least:
@@ -196,9 +192,9 @@ def style_transfer(
     size: int = 64,
     image_dir: str | None = None,
     features: str = "small",
-    content_weight: float = CONTENT_WEIGHT,
-    style_weight: float = STYLE_WEIGHT,
-    smoothness_weight: float = SMOOTHNESS_WEIGHT,
+    content_weight: float | None = None,
+    style_weight: float | None = None,
+    smoothness_weight: float | None = None,
     content_layer: str | None = None,
     style_layers: Sequence[str] | None = None,
     start: str = "grey",
@@ -311,15 +307,18 @@ def _to_numbers(pixels: tf.Tensor) -> tf.Tensor:
     return tf.cast(pixels, tf.float32) / 255.0
 
 
-def _weight(name: str, value: Any) -> float:
-    return checks.number(name, value, 0.0)
-
-
-def _names(value: Any, default: list[str]) -> list[str]:
-    if value is None:
-        return default
-    if not isinstance(value, (list, tuple)) or not value:
+def _terms(
+    defaults: feature_networks.Terms, **given: Any
+) -> feature_networks.Terms:
+    """Returns terms, with what is not None in place of the defaults."""
+    terms = defaults._replace(
+        **{name: value for name, value in given.items() if value is not None}
+    )
+    layers = terms.style_layers
+    if not isinstance(layers, (list, tuple)) or not layers:
         raise ValueError(
-            f"style_layers must be a list of layers; received {value!r}."
+            f"style_layers must be a list of layers; received {layers!r}."
         )
-    return list(value)
+    for name in ("content_weight", "style_weight", "smoothness_weight"):
+        checks.number(name, getattr(terms, name), 0.0)
+    return terms._replace(style_layers=list(layers))

@@ -18,8 +18,15 @@ FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
 """What Keras calls the file with the weights."""
 
 _LAYERS_PER_BLOCK = (2, 2, 4, 4, 4)
-_CONTENT_LAYER = "block4_conv2"
-_STYLE_LAYERS = tuple(f"block{block}_conv1" for block in range(1, 6))
+# The weights' ratio is 1e-3, as in figure 2 of Gatys et al., for an image of
+# 512 x 512 pixels; they have no term of smoothness.
+_TERMS = feature_networks.Terms(
+    content_layer="block4_conv2",
+    style_layers=tuple(f"block{block}_conv1" for block in range(1, 6)),
+    content_weight=1.0,
+    style_weight=1e3 / 512**2,
+    smoothness_weight=0.0,
+)
 
 # The means of ImageNet's pixels, blue, green and red.
 _MEANS = (103.939, 116.779, 123.68)
@@ -65,8 +72,7 @@ def vgg19() -> feature_networks.FeatureNetwork:
         ],
         tf.nn.max_pool2d,
         lambda images: 255.0 * images[..., ::-1] - tf.constant(_MEANS),
-        _CONTENT_LAYER,
-        _STYLE_LAYERS,
+        _TERMS,
     )
 
 

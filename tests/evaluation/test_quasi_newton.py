@@ -43,7 +43,7 @@ def test_it_finds_the_bottom_of_a_valley():
     ):
         assert values.shape == shape
         np.testing.assert_allclose(values, 1.0, atol=1e-2)
-    assert sum(seen) <= 2 * 151
+    assert sum(seen) <= 2 * 150
 
 
 def test_it_stops_after_so_many_evaluations():
@@ -51,7 +51,7 @@ def test_it_stops_after_so_many_evaluations():
     recording = quasi_newton.record(
         _Rosenbrock(), 7, seed=3, num_runs=1, progress=seen.append
     )
-    assert len(seen) == 8 and recording.losses.shape == (1, 8)
+    assert seen == [1] * 7 and recording.losses.shape == (1, 8)
 
 
 def test_runs_are_those_of_rules():

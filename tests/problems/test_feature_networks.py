@@ -8,6 +8,7 @@ import tensorflow as tf
 from l2l_tf.problems import feature_networks
 
 RANDOM = np.random.default_rng(0)
+TERMS = feature_networks.Terms("c", ["a"])
 
 
 def _layer(name, channels_in, channels_out):
@@ -27,7 +28,7 @@ def _blocks():
 
 def test_features_are_those_of_the_same_layers_in_keras(blocks):
     network = feature_networks.FeatureNetwork(
-        blocks, tf.nn.max_pool2d, lambda x: 2.0 * x - 1.0, "c", ["a"]
+        blocks, tf.nn.max_pool2d, lambda x: 2.0 * x - 1.0, TERMS
     )
     images = RANDOM.random([2, 6, 8, 3]).astype(np.float32)
     hidden, expected = 2.0 * images - 1.0, {}
@@ -50,7 +51,7 @@ def test_features_are_those_of_the_same_layers_in_keras(blocks):
 
 def test_layers_behind_the_last_one_are_not_computed(blocks):
     network = feature_networks.FeatureNetwork(
-        blocks, tf.nn.avg_pool2d, tf.identity, "c", ["a"]
+        blocks, tf.nn.avg_pool2d, tf.identity, TERMS
     )
 
     def count(*names):
@@ -68,7 +69,7 @@ def test_layers_behind_the_last_one_are_not_computed(blocks):
 
 def test_depth_counts_the_poolings_before_a_layer(blocks):
     network = feature_networks.FeatureNetwork(
-        blocks, tf.nn.avg_pool2d, tf.identity, "c", ["a"]
+        blocks, tf.nn.avg_pool2d, tf.identity, TERMS
     )
     assert [network.depth(name) for name in "abc"] == [0, 0, 1]
     with pytest.raises(ValueError, match="'conv9'.*a, b, c"):

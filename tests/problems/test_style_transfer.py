@@ -106,6 +106,14 @@ def test_the_content_image_has_no_content_loss(problem):
     assert float(_loss(problem, theta, problem.sample_task(SEED))) > 1.0
 
 
+def test_terms_are_those_that_suit_the_network(problem):
+    terms = feature_networks.load("small").terms._asdict()
+    terms["style_layers"] = list(terms["style_layers"])
+    assert terms.items() <= problem.options.items()
+    other = registry.make_problem("style_transfer", size=32, style_weight=0)
+    assert other.options == {**problem.options, "style_weight": 0}
+
+
 def test_starts_are_grey_or_noise(problem):
     task = problem.sample_task(SEED)
     [grey] = problem.initial_params(task, SEED)
@@ -193,7 +201,7 @@ def test_paintings_are_named_or_paths(tmp_path):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"size": 4}, "8 x 8.*4 x 4"),
+        ({"size": 3}, "4 x 4.*3 x 3"),
         ({"size": 2.5}, "size.*2.5"),
         ({"contents": "web"}, "'web'.*folder, photos"),
         ({"features": "vgg"}, "'vgg'.*small, vgg19"),

@@ -67,7 +67,7 @@ def test_features_are_those_of_keras(home, monkeypatch, no_network):
     assert len(network.names) == 16
     path = vgg_features.weights_path()
     model = keras.applications.VGG19(include_top=False, weights=str(path))
-    names = [*network.style_layers, network.content_layer]
+    names = [*network.terms.style_layers, network.terms.content_layer]
     whole = keras.Model(
         model.input, [model.get_layer(name).output for name in names]
     )
