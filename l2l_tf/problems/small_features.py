@@ -25,11 +25,11 @@ CHANNELS = ((16, 32), (48, 48), (96, 96), (128,))
 
 # Chosen by eye, see docs/neural_art.md.
 _TERMS = feature_networks.Terms(
-    content_layer="conv2_2",
+    content_layer="conv3_1",
     style_layers=("conv1_1", "conv1_2", "conv2_1", "conv3_1"),
     content_weight=1.0,
-    style_weight=1000.0,
-    smoothness_weight=3.0,
+    style_weight=2000.0,
+    smoothness_weight=1.0,
 )
 _MAX_BYTES = 2**20
 
