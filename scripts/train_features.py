@@ -61,6 +61,7 @@ def main(argv: list[str]) -> None:
     command_line.check_at_least(
         1, "num_epochs", "batch_size", "checkpoint_period"
     )
+    command_line.check_at_least(0, "seed")
     command_line.check_output("output")
     command_line.set_data_dir(FLAGS.data_dir)
     data = command_line.checked(datasets.load, FLAGS.dataset)
@@ -69,6 +70,11 @@ def main(argv: list[str]) -> None:
         labels=np.concatenate([data.train.labels, data.validation.labels]),
     )
     per_epoch = len(train.labels) // FLAGS.batch_size
+    if per_epoch == 0:
+        raise command_line.UsageError(
+            f"--batch_size must be at most {len(train.labels)}, the number of "
+            f"training images; received {FLAGS.batch_size}."
+        )
     plan = feature_training.Plan(
         FLAGS.num_epochs * per_epoch,
         FLAGS.batch_size,
