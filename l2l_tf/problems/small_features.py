@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import pathlib
+import zipfile
 from collections.abc import Mapping
 
 import numpy as np
@@ -104,12 +105,23 @@ def read(path: str | os.PathLike) -> dict[str, np.ndarray]:
         The arrays.
 
     Raises:
-        ValueError: If it is damaged.
+        ValueError: If it is damaged, or holds something else.
         OSError: If it cannot be read.
     """
     content = files.read_bytes(path, _MAX_BYTES)
-    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-        return dict(archive)
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+            weights = dict(archive)
+        network(weights)
+    except (
+        *(AttributeError, EOFError, KeyError, TypeError, ValueError),
+        zipfile.BadZipFile,
+    ) as error:
+        raise ValueError(
+            f"{str(path)!r} is damaged, or holds no weights of the embedded "
+            "feature network; scripts/train_features.py writes them."
+        ) from error
+    return weights
 
 
 def write(path: str | os.PathLike, weights: Arrays) -> pathlib.Path:
