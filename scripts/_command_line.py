@@ -42,6 +42,7 @@ def run(main: Callable[[list[str]], None]) -> None:
         from l2l_tf.saving import metadata as metadata_lib
 
         expected = (
+            ModuleNotFoundError,
             OSError,
             tf.errors.OpError,
             compilation.CompilationError,
@@ -131,11 +132,6 @@ def build_problem(
     parsed = options
     if isinstance(options, str):
         parsed = checked(options_lib.parse, options, "problem_options")
-    if "split" in parsed:
-        raise UsageError(
-            "The split is not an option of a problem; received "
-            f"split={parsed['split']!r} in --problem_options."
-        )
     is_asked_for = "problem" in flags.FLAGS and flags.FLAGS.problem == name
     if not registry.is_import(name):
         if not is_asked_for and name not in registry.PROBLEMS:
@@ -144,7 +140,7 @@ def build_problem(
                 "in Python; continue or export it there, by "
                 "l2l_tf.meta_train(problem, save_path, resume=True, ...)."
             )
-        return checked(registry.make_problem, name, **parsed)
+        return checked(registry.from_options, name, parsed)
     # What a folder's files say is not run: they may be somebody else's.
     if not is_asked_for:
         raise UsageError(
@@ -152,7 +148,7 @@ def build_problem(
             f"only where you say so: pass --problem={name} again."
         )
     import_from_here()
-    return checked(registry.import_problem, name, **parsed)
+    return checked(registry.from_options, name, parsed, may_import=True)
 
 
 def import_from_here() -> None:
@@ -183,6 +179,14 @@ def check_output(*names: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not os.access(path.parent, os.W_OK):
             raise UsageError(f"--{name}={value!r} cannot be written.")
+
+
+def check_folder(name: str) -> None:
+    """Refuses a flag's folder that is something else."""
+    value = flags.FLAGS[name].value
+    path = pathlib.Path(value or ".").expanduser()
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"--{name}={value!r} is a file, not a folder.")
 
 
 def _parse_flags(argv: list[str]) -> list[str]:

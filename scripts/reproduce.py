@@ -80,7 +80,7 @@ def main(argv: list[str]) -> None:
     )
     for name in names:
         if FLAGS.redraw:
-            result = command_line.checked(reproduction.read, name, folder)
+            result = command_line.checked(reproduction.redraw, name, folder)
         else:
             kept = command_line.checked(
                 kept_runs.KeptRuns, folder / f".{name}-runs.json", FLAGS.resume
@@ -95,17 +95,17 @@ def main(argv: list[str]) -> None:
                 kept,
             )
             result["seconds"] = time.perf_counter() - began
-        reproduction.write(result, folder)
-        if not FLAGS.redraw:
+            reproduction.write(result, folder)
             kept.remove()
         if FLAGS.record:
             reproduction.record(result)
-        print(f"\n{name} ({result['seconds']:.0f} s)")
+        print(f"\n{name} ({result.get('seconds', 0.0):.0f} s)")
         print(catalogue.FIGURES[name].tables(result), flush=True)
     if rates.steps:
         print(f"\nSteps of the search of rates: {rates.steps:,}")
+    text = command_line.checked(report.report, folder)
     path = files.write_bytes(
-        folder.with_name(f"{folder.name}.md"), report.report(folder).encode()
+        folder.with_name(f"{folder.name}.md"), text.encode()
     )
     print(f"\nReport: {path}")
 

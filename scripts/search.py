@@ -50,6 +50,11 @@ def main(argv: list[str]) -> None:
         trials.append(trial)
         print(meta_search.table(trials), flush=True)
     best = min(trials, key=lambda trial: trial.loss)
+    if best.optimizer is None:
+        raise command_line.UsageError(
+            "No trial gave a finite validation loss; search with a smaller "
+            "--highest_rate or a --gradient_clip_norm."
+        )
     print(f"Best: rate {best.learning_rate:.3g}, {best.optimizer}")
 
 

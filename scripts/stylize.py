@@ -72,7 +72,7 @@ def main(argv: list[str]) -> None:
     import numpy as np
     import tqdm
 
-    from l2l_tf.meta_training import preparation
+    from l2l_tf.meta_training import interfaces
     from l2l_tf.problems import images
     from l2l_tf.problems import style_transfer
 
@@ -87,7 +87,7 @@ def main(argv: list[str]) -> None:
     rule = _rule()
     problem, content, style = _problem(content, style, rule)
     if rule is not None:
-        command_line.checked(preparation.check_fit, rule, problem)
+        command_line.checked(interfaces.check, rule, problem)
     with tqdm.tqdm(total=FLAGS.steps, unit="step") as bar:
         recording = _record(problem, rule, bar.update)
     losses = recording.losses[0]

@@ -106,6 +106,7 @@ def main(argv: list[str]) -> None:
     from l2l_tf.meta_training import config as experiment_config
     from l2l_tf.meta_training import experiment as experiment_lib
 
+    command_line.check_folder("log_dir")
     save_path = FLAGS.save_path or f"runs/{FLAGS.problem}"
     command_line.checked(
         experiment_config.check_folder, save_path, FLAGS.resume, FLAGS.overwrite

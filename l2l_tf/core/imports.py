@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import types
 
+from l2l_tf.core import failures
+
 
 def of_user(name: str, purpose: str) -> types.ModuleType:
     """Imports a module that the user names.
@@ -17,9 +19,9 @@ def of_user(name: str, purpose: str) -> types.ModuleType:
         The module.
 
     Raises:
-        ValueError: If this is no module's name, or there is no such module. A
-            module that it imports itself, and that is missing, is told by
-            Python.
+        ValueError: If this is no module's name, there is no such module, or it
+            fails. A module that it imports itself, and that is missing, is
+            told by Python.
     """
     if not all(part.isidentifier() for part in name.split(".")):
         raise ValueError(
@@ -27,7 +29,10 @@ def of_user(name: str, purpose: str) -> types.ModuleType:
             f"{purpose}."
         )
     try:
-        return importlib.import_module(name)
+        with failures.explained(
+            f"The module {name!r} for {purpose} fails", ModuleNotFoundError
+        ):
+            return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if not f"{name}.".startswith(f"{error.name}."):
             raise

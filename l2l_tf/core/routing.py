@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Sequence
 
 _MAX_LENGTH = 200
+_MAX_PATTERNS = 100
 _MAX_REPEATS = 4
+_MAX_LONG_REPEATS = 2
 _TOKEN = re.compile(
     r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\??|\{\d*,?\d*\}|.", re.DOTALL
 )
 _REPEAT = re.compile(r"[*+?]|\{.*\}")
+_SHORT_REPEAT = re.compile(r"\?|\{\d+\}")
+_REFERENCE = re.compile(r"\\[1-9]")
 _RANK = re.compile(r"rank=(\d+)")
 
 
@@ -37,6 +42,11 @@ def route(
         ValueError: If a parameter is matched by no pattern, a pattern that
             asks for a name gets none, or a pattern is refused.
     """
+    if len(patterns) > _MAX_PATTERNS:
+        raise ValueError(
+            f"There may be at most {_MAX_PATTERNS} patterns; received "
+            f"{len(patterns)}."
+        )
     for pattern in patterns:
         check_pattern(pattern)
     if ranks is None:
@@ -107,34 +117,41 @@ def check_pattern(pattern: str) -> None:
             f"{_MAX_LENGTH} characters; received {pattern!r}."
         )
     try:
-        re.compile(pattern)
-    except (re.error, OverflowError) as error:
+        with warnings.catch_warnings():
+            # As of what may come to mean something else, such as [[:alpha:]].
+            warnings.simplefilter("error", FutureWarning)
+            re.compile(pattern)
+    except (re.error, OverflowError, FutureWarning) as error:
         raise ValueError(
             f"{pattern!r} is not a regular expression: {error}."
         ) from error
     if not _is_simple(pattern):
         raise ValueError(
             f"The pattern {pattern!r} may take too long to search for; give "
-            f"one with at most {_MAX_REPEATS} repeats, none of them of a "
-            "group that holds a repeat or '|', and no flags or comments."
+            f"one with at most {_MAX_REPEATS} repeats, {_MAX_LONG_REPEATS} of "
+            "them without '?' or a fixed number, none of a group that holds a "
+            "repeat or '|', and no flags, comments or references to groups."
         )
 
 
 def _is_simple(pattern: str) -> bool:
     """Returns whether repeats are few, none of a choice, and nothing hidden."""
-    num_repeats = 0
+    num_repeats = num_long = 0
     holds_choice = [False]  # Of each open group, from the outermost.
     after_repeat = after_choice = False
     before = ""
     for token in _TOKEN.findall(pattern):
         if before == "(?" and token in "#aiLmsux-":
             return False  # Comments and flags would hide what is repeated.
+        if _REFERENCE.match(token) or (before, token) == ("P", "="):
+            return False
         before = token
         # After a repeat, '?' and '+' tell how greedy it is.
         is_repeat = _REPEAT.fullmatch(token) is not None and not after_repeat
         if is_repeat and after_choice and token != "?":
             return False
         num_repeats += is_repeat
+        num_long += is_repeat and not _SHORT_REPEAT.fullmatch(token)
         holds_choice[-1] |= is_repeat or token == "|"
         after_repeat, after_choice = is_repeat, False
         if token.startswith("("):
@@ -142,4 +159,4 @@ def _is_simple(pattern: str) -> bool:
         elif token == ")" and len(holds_choice) > 1:
             after_choice = holds_choice.pop()
             holds_choice[-1] |= after_choice
-    return num_repeats <= _MAX_REPEATS
+    return num_repeats <= _MAX_REPEATS and num_long <= _MAX_LONG_REPEATS

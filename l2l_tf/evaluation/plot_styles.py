@@ -22,10 +22,11 @@ _BLUE, _VERMILLION, _PURPLE = "#0072B2", "#D55E00", "#CC79A7"
 # In the place of their yellow, which is hardly seen on white.
 _GREY, _BROWN = "#888888", "#6B4E16"
 
-_LEARNED_COLORS = (_VERMILLION, _BLACK, _PURPLE)
+# Colours and lines are of different numbers, so that no two of many look the
+# same.
+_LEARNED_COLORS = (_VERMILLION, _BLACK, _PURPLE, _BLUE)
 # Later ones are drawn on top, and let the earlier ones be seen.
 _LEARNED_LINES = (("-", 3.2), ((0, (4, 2)), 1.9), ((0, (4, 1.5, 1, 1.5)), 1.9))
-# Of different numbers, so that no two of many look the same.
 _COLORS = (_BLUE, _GREEN, _ORANGE, _SKY_BLUE, _PURPLE, _GREY, _BROWN)
 _DASHES = ((0, (6, 1.5)), (0, (3, 1)), (0, (6, 1, 1, 1)), (0, (1.5, 1)))
 

@@ -88,11 +88,13 @@ def draw_comparison(
             for values in (np.arange(len(mean)), mean, std * shrink)
         )
         curve(axes, steps, mean, error, **style)
-        starts.append(mean[0])
-        ends += [mean.min()] if np.all(np.isfinite(mean)) else []
+        starts += [mean[0]] if np.isfinite(mean[0]) else []
+        # A reference may leave the picture, where a minimum is reached.
+        is_shown = np.all(np.isfinite(mean)) and not result.get("reference")
+        ends += [mean.min()] if is_shown else []
     # A diverging curve would squeeze all others into a line.
     lowest = max(min(ends, default=0.1), 1e-12)
-    axes.set_ylim(lowest * 0.8, max(max(starts), lowest) * 1.5)
+    axes.set_ylim(lowest * 0.8, max([lowest, *starts]) * 1.5)
     axes.set_xlabel(_step_label(width))
     axes.set_ylabel("loss")
     log_axis(axes)
@@ -150,7 +152,12 @@ def curve(
 
 
 def log_axis(axes: mpl_axes.Axes) -> None:
-    """Makes losses logarithmic, with numbers like 0.2 beside the axis."""
+    """Makes losses logarithmic, with numbers like 0.2 beside the axis.
+
+    One on which no number is positive stays as it is.
+    """
+    if not np.isfinite(axes.dataLim.minposy):
+        return
     axes.set_yscale("log")
     low, high = axes.get_ylim()
     # Over many decades, numbers between their powers would overlap.
@@ -222,8 +229,11 @@ def validation(curves: np.ndarray, title: str) -> mpl_figure.Figure:
     style = next(plot_styles.learned())
     for single in curves[:50]:
         axes.plot(single, color=style["color"], alpha=0.15, linewidth=0.7)
-    sem = curves.std(axis=0) / np.sqrt(len(curves))
-    curve(axes, np.arange(curves.shape[1]), curves.mean(axis=0), sem, **style)
+    # Runs that overflow have no mean, which is no reason for a warning.
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, std = curves.mean(axis=0), curves.std(axis=0)
+    sem = std / np.sqrt(len(curves))
+    curve(axes, np.arange(curves.shape[1]), mean, sem, **style)
     axes.set_title(title)
     axes.set_xlabel("step")
     axes.set_ylabel("loss")

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from l2l_tf.evaluation import quasi_newton
 from l2l_tf.figures import architecture_grid
 from l2l_tf.figures import base
 from l2l_tf.figures import comparisons
+from l2l_tf.figures import forerunner
 from l2l_tf.figures import learning_curves
 from l2l_tf.figures import pictures
-from l2l_tf.figures import reference_curves
 
 _Panel = comparisons.Panel
 _LearningCurves = learning_curves.LearningCurves
 
 _MNIST = {"LSTM": "mnist", "LSTM, robust": "mnist-robust"}
+
+_SHARING = {
+    "LSTM": "quadratic-lstm",
+    "LSTM + GAC": "quadratic-gac",
+    "NTM-BFGS": "quadratic-ntm-bfgs",
+    "NTM-L-BFGS": "quadratic-ntm-l-bfgs",
+}
+_EXACT = ("L-BFGS, exact line search",)
 
 _UNITS = (5, 10, 15, 20, 30, 40, 50)
 _QUICK_UNITS = (5, 20, 50)
@@ -25,6 +34,7 @@ _NEURAL_ART = (
         {"style": "starry_night", "size": 64},
         num_steps=128,
         num_runs=20,
+        references=(quasi_newton.NAME,),
     ),
     _Panel(
         "128x128, another style",
@@ -33,6 +43,7 @@ _NEURAL_ART = (
         {"style": "great_wave", "size": 128},
         num_steps=128,
         num_runs=10,
+        references=(quasi_newton.NAME,),
     ),
 )
 
@@ -59,6 +70,30 @@ FIGURES: dict[str, base.Figure] = {
         note="A run is one of 128 functions, 10,240 in all. Gaussian functions "
         "begin at 9.9 here, the paper's curve at 2.7, so that its sampling is "
         "another one.",
+    ),
+    "information-sharing": _LearningCurves(
+        "Optimizers whose coordinates share information, on quadratics",
+        (
+            _Panel(
+                "Gaussian W, y",
+                _SHARING,
+                "quadratic",
+                num_runs=80,
+                references=_EXACT,
+            ),
+            _Panel(
+                "condition number 1,000",
+                _SHARING,
+                "quadratic",
+                {"sampling": "conditioned"},
+                num_runs=80,
+                references=_EXACT,
+            ),
+        ),
+        note="All were trained by the same recipe on both kinds of functions, "
+        "half of each. L-BFGS searches the minimum along each direction, which "
+        "takes a second gradient at each step, and is shown to measure others "
+        "by. Its curve leaves the picture where it reaches the minimum.",
     ),
     "mnist": _LearningCurves(
         "MLP of 20 sigmoid units on MNIST",
@@ -192,11 +227,21 @@ FIGURES: dict[str, base.Figure] = {
             for units in _UNITS
         ),
     ),
-    "neural-art": reference_curves.ReferenceCurves(
+    "forerunner": forerunner.Forerunner(
+        "An LSTM that learns quadratic functions by reading examples",
+        "online-regression",
+        "online-regression",
+        note="The LSTM is given an input and the target of the example before, "
+        "and its weights do not change; the small networks learn from one "
+        "example at a time. Functions, starts and examples are the same.",
+    ),
+    "neural-art": _LearningCurves(
         "Style transfer: the pixels of an image are the parameters",
         _NEURAL_ART,
+        steps=(10, 40, 128),
         note="Contents are parts of scikit-learn's photos that no training "
-        "has seen. L-BFGS is drawn over evaluations of the loss.",
+        "has seen. L-BFGS is drawn over evaluations of the loss and its "
+        "gradient, the least loss of all so far.",
     ),
     "neural-art-images": pictures.Pictures(
         "What they paint in 128 steps", _NEURAL_ART

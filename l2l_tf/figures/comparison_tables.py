@@ -70,8 +70,9 @@ def summary(panels: Sequence[Panel], reference: str) -> str:
                     *_where(panel),
                     name,
                     _early(found),
-                    f"{markdown.loss(found['last_tenth'])} ± "
-                    f"{markdown.loss(found['last_tenth_sem'])}",
+                    markdown.loss_and_error(
+                        found["last_tenth"], found["last_tenth_sem"]
+                    ),
                     *(_metric(found, metric) for metric in metrics),
                     markdown.number(panel["paper"]),
                     _baseline(optimizers),
@@ -154,6 +155,8 @@ def numbers(panel: Panel, name: str) -> dict[str, Any]:
 def best_baseline(optimizers: Mapping[str, Any]) -> str | None:
     """Returns the baseline of the least loss; diverged ones come last.
 
+    References are no baselines.
+
     Args:
         optimizers: Results by name.
 
@@ -165,7 +168,7 @@ def best_baseline(optimizers: Mapping[str, Any]) -> str | None:
         if markdown.is_finite(result["last_tenth"])
         else np.inf
         for name, result in optimizers.items()
-        if not result["learned"]
+        if not (result["learned"] or result.get("reference"))
     }
     return min(found, key=found.get) if found else None
 

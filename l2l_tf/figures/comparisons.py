@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from l2l_tf.evaluation import comparison
+from l2l_tf.evaluation import learning_curves as evaluation
 from l2l_tf.figures import base
 from l2l_tf.figures import comparison_tables
+from l2l_tf.figures import references
 from l2l_tf.problems import base as problems
 from l2l_tf.problems import registry
 
@@ -36,6 +38,7 @@ class Panel:
         num_steps: Updates per run.
         num_runs: Runs; a draw of quadratics counts as one run.
         baselines: Names of the hand-designed rules to compare with.
+        references: Names in `l2l_tf.figures.references.REFERENCES`.
         paper: The paper's loss of its LSTM there, read from its plot.
         paper_baseline: The paper's best baseline there.
         quick: Whether a first look shows it, too.
@@ -53,6 +56,7 @@ class Panel:
     num_steps: int = 100
     num_runs: int = 100
     baselines: tuple[str, ...] = BASELINES
+    references: tuple[str, ...] = ()
     paper: float | None = None
     paper_baseline: float | None = None
     quick: bool = True
@@ -125,8 +129,9 @@ def compare(panel: Panel, context: base.Context) -> dict[str, Any]:
             results that it keeps are not made again.
 
     Returns:
-        What `l2l_tf.evaluation.comparison.compare` returns for all of them, but
-        for the steps of searches, which are counted with the rates.
+        What `l2l_tf.evaluation.comparison.compare` returns for all of them, and
+        references among the optimizers; but for the steps of searches, which
+        are counted with the rates.
     """
     problem = registry.make_problem(panel.problem, **panel.options)
     whole = _compare(panel, context, problem)
@@ -157,6 +162,23 @@ def compare(panel: Panel, context: base.Context) -> dict[str, Any]:
                 )
             context.kept.put({**key, "rate": rate}, found)
         whole["optimizers"] |= found["optimizers"]
+    for name in panel.references:
+        key = _key(whole, problem, name)
+        found = context.kept.get(key)
+        if found is None:
+            curves = references.REFERENCES.get(name)(
+                problem.with_split(panel.split),
+                panel.num_steps,
+                context.seed,
+                whole["num_runs"],
+            )
+            found = {
+                "learned": False,
+                "reference": True,
+                **evaluation.summarize(curves, None),
+            }
+            context.kept.put(key, found)
+        whole["optimizers"][name] = found
     del whole["search_steps"]
     return whole
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
+_SMALL = 0.01  # Three decimals say little of what is below.
+
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Returns a table.
@@ -24,9 +26,12 @@ def is_finite(value: float | None) -> bool:
 
 def loss(value: float | None) -> str:
     """Returns a loss, or another number that diverges where a run does."""
-    if not is_finite(value):
-        return "diverged"
-    return f"{value:.3f}" if abs(value) < 1e4 else f"{value:.1e}"
+    return _as_precise_as(value, value)
+
+
+def loss_and_error(value: float | None, error: float | None) -> str:
+    """Returns a loss and its standard error, as precise as the loss is."""
+    return f"{loss(value)} ± {_as_precise_as(value, error)}"
 
 
 def ratio(numerator: float | None, denominator: float | None) -> str:
@@ -39,3 +44,12 @@ def ratio(numerator: float | None, denominator: float | None) -> str:
 def number(value: float | None) -> str:
     """Returns a number as it was typed, or nothing."""
     return "" if value is None else f"{value:g}"
+
+
+def _as_precise_as(reference: float | None, value: float | None) -> str:
+    """Returns a number with as many decimals as suit another one."""
+    if not is_finite(value):
+        return "diverged"
+    if is_finite(reference) and 0 < abs(reference) < _SMALL:
+        return f"{value:.3g}"
+    return f"{value:.3f}" if abs(value) < 1e4 else f"{value:.1e}"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
 from typing import Any
 
+from l2l_tf.core import checks
+from l2l_tf.core import failures
 from l2l_tf.core import files
 from l2l_tf.evaluation import plotting
 from l2l_tf.figures import base
@@ -59,10 +62,11 @@ def write(result: base.Result, folder: str | os.PathLike) -> None:
     folder, name = pathlib.Path(folder), result["figure"]
     figure = catalogue.FIGURES[name]
     result = rounded(result)
+    # All of it is made before any file is replaced.
+    drawn, text = figure.draw(result), figure.tables(result) + "\n"
     # Curves would make thousands of lines.
     files.write_json(folder / f"{name}.json", result, indent=None)
-    plotting.save(figure.draw(result), folder / f"{name}.png")
-    text = figure.tables(result) + "\n"
+    plotting.save(drawn, folder / f"{name}.png")
     files.write_bytes(folder / f"{name}.md", text.encode())
 
 
@@ -84,12 +88,40 @@ def read(name: str, folder: str | os.PathLike) -> dict[str, Any]:
         folder: Where it was written.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If there is none, or if it is not what that figure's tables
+            are made of.
     """
-    path = pathlib.Path(folder) / f"{name}.json"
+    path = _path(name, folder)
     if not path.is_file():
         raise ValueError(f"There is no {path} to draw from.")
-    return files.read_json(path, files.MAX_CURVES_BYTES)
+    with _explained(name, path):
+        result = files.read_json(path, files.MAX_CURVES_BYTES)
+        checks.one_of("figure", result["figure"], [name])
+        checks.seed("seed", result["seed"])
+        checks.boolean("quick", result["quick"])
+        checks.number("seconds", result.get("seconds", 0.0))
+        catalogue.FIGURES[name].tables(result)
+    return result
+
+
+def redraw(name: str, folder: str | os.PathLike) -> dict[str, Any]:
+    """Writes a figure's files anew from its JSON, without any runs.
+
+    Args:
+        name: The figure's name.
+        folder: Where it was written.
+
+    Returns:
+        The result.
+
+    Raises:
+        ValueError: As `read` does, or if it cannot be drawn; nothing has been
+            written by then.
+    """
+    result = read(name, folder)
+    with _explained(name, _path(name, folder)):
+        write(result, folder)
+    return result
 
 
 def record(result: base.Result) -> None:
@@ -106,3 +138,15 @@ def record(result: base.Result) -> None:
             values = metadata.read(folder)
             shown = {**values.get("figures", {}), result["figure"]: numbers}
             metadata.write(folder, {**values, "figures": shown})
+
+
+def _path(name: str, folder: str | os.PathLike) -> pathlib.Path:
+    return pathlib.Path(folder) / f"{name}.json"
+
+
+def _explained(
+    name: str, path: pathlib.Path
+) -> contextlib.AbstractContextManager[None]:
+    return failures.explained(
+        f"{path} does not hold the numbers of the figure {name!r}", OSError
+    )

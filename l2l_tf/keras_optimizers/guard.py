@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from l2l_tf.keras_optimizers import diagnostics as diagnostics_lib
@@ -39,18 +40,12 @@ class Guard(parts.Part):
         Raises:
             ValueError: If training is spread over replicas.
         """
-        strategy = tf.distribute.get_strategy()
-        if strategy.num_replicas_in_sync > 1:
-            raise ValueError(
-                "A fallback needs the loss of the whole batch, hence one "
-                f"replica; received {type(strategy).__name__} with "
-                f"{strategy.num_replicas_in_sync}."
-            )
+        _check_strategy()
         self.learned, self.fallback = learned, fallback
         self.settings = settings
         self._record = None
-        self._ended_at = 0
         self._more: list[keras.Variable] = []
+        self._waiting: list[np.ndarray] = []
 
     @property
     def fell_back(self) -> bool:
@@ -58,22 +53,27 @@ class Guard(parts.Part):
         record = self._read()
         return bool((record.is_over > 0) & (record.turn == race.FALLBACK))
 
-    def also_restore(self, variables: Sequence[keras.Variable]) -> None:
+    def also_restore(self, owner, variables: Sequence[keras.Variable]) -> None:
         """Takes further variables that each run has for itself.
 
         Raises:
-            ValueError: If training has begun.
+            ValueError: If training has begun, and they are none that a file
+                holds numbers of.
         """
-        if self._record is not None:
-            raise ValueError(
-                "Variables to restore are given before training; received "
-                f"{[v.path for v in variables]} after it began."
-            )
         more = {id(v): v for v in (*self._more, *variables)}
-        self._more = [v for v in more.values() if "float" in v.dtype]
+        self._more = [
+            v for v in more.values() if tf.as_dtype(v.dtype).is_floating
+        ]
+        if self._record is not None:
+            self._continue(owner, variables)
+
+    def await_more(self, values: Sequence[np.ndarray]) -> None:
+        """Takes what further variables are in the other run, from a file."""
+        self._waiting = list(values)
 
     def build(self, owner, variables) -> None:
         """See base class."""
+        _check_strategy()
         self.learned.build(owner, variables)
         self.fallback.build(owner, variables)
 
@@ -93,37 +93,20 @@ class Guard(parts.Part):
         )
         # Each run has moving averages of its own, which begin where it does.
         averages = zip(owner.moving_averages(), variables, strict=False)
-        trained = {id(variable) for variable in variables}
-        more = [v for v in self._more if id(v) not in trained]
         own = [
             *zip(variables, variables, strict=True),
             *((mean, v) for mean, v in averages if mean is not None),
-            *zip(more, more, strict=True),
         ]
-        self._held = [
-            _Held(
-                variable,
-                owner.add_variable_from_reference(variable, name="other"),
-                begins_as,
-            )
-            for variable, begins_as in own
-        ]
+        self._held = [_hold(owner, *pair) for pair in own]
+        self._hold_more(owner)
 
     def step(self, owner, gradients, variables, learning_rate) -> None:
         """See base class."""
-        loss = owner.loss()
-        if loss is None:
-            self.learned.step(owner, gradients, variables, learning_rate)
-            return
-        numbers = tf.convert_to_tensor(self._record.value)
-        record = race.Record(*tf.unstack(numbers))
-        is_first = record.learned_steps + record.fallback_steps == 0
-        tf.cond(is_first, self._copy_start, _nothing)
-        after, verdict = _make_judge(self.settings)(numbers, loss)
+        turn, verdict = self._judge(*owner.loss())
         # The gradients of a step that is not made belong to parameters from
         # which nothing goes on.
         tf.switch_case(
-            tf.where(verdict.moves, tf.cast(record.turn, tf.int32), 2),
+            tf.where(verdict.moves, tf.cast(turn, tf.int32), 2),
             [
                 lambda: self._learn(owner, gradients, variables, learning_rate),
                 lambda: self._fall_back(
@@ -132,8 +115,16 @@ class Guard(parts.Part):
                 _nothing,
             ],
         )
-        self._record.assign(after)
-        self._due.assign(tf.stack([verdict.changes, verdict.keeps]))
+
+    def leave_out(self, loss) -> None:
+        """See base class; a run whose loss is not finite does not go on."""
+
+        def judge():
+            self._judge(loss, tf.constant(True))
+            self.finish()
+            return _nothing()
+
+        tf.cond(tf.math.is_finite(loss), _nothing, judge)
 
     def finish(self) -> None:
         """See base class."""
@@ -152,14 +143,13 @@ class Guard(parts.Part):
             return
         record = self._read()
         steps = int(record.learned_steps + record.fallback_steps)
-        is_single = steps - self._ended_at <= 1
-        self._ended_at = steps
         best = race.leader(record, self.settings)
-        if best != record.turn and not is_single:
+        if steps - record.ended_at > 1 and best != record.turn:
             self._change()
-            self._record.assign(tf.stack(record._replace(turn=best)))
+            record = record._replace(turn=best)
             # Those of a part of a step are gradients at other parameters.
             owner.forget_gradients()
+        self._record.assign(tf.stack(record._replace(ended_at=float(steps))))
 
     def diagnostics(self) -> tf.Tensor:
         """See base class; those of the run at work."""
@@ -192,6 +182,47 @@ class Guard(parts.Part):
         if self._record is None:
             return race.begin(self.settings)
         return race.Record(*keras.ops.convert_to_numpy(self._record))
+
+    def _judge(self, loss, is_known) -> tuple[tf.Tensor, race.Verdict]:
+        """Returns whose turn it was, and what to do with this step."""
+        numbers = tf.convert_to_tensor(self._record.value)
+        record = race.Record(*tf.unstack(numbers))
+        is_first = record.learned_steps + record.fallback_steps == 0
+        tf.cond(is_first & is_known, self._copy_start, _nothing)
+        after, verdict = _make_judge(self.settings)(numbers, loss)
+        # A step whose loss nobody told is made, and tells nothing.
+        moves, changes, keeps = verdict
+        verdict = race.Verdict(
+            moves | ~is_known, changes & is_known, keeps & is_known
+        )
+        self._record.assign(tf.where(is_known, after, numbers))
+        self._due.assign(tf.stack([verdict.changes, verdict.keeps]))
+        return record.turn, verdict
+
+    def _hold_more(self, owner) -> None:
+        self._held += [_hold(owner, v, v) for v in self._further()]
+
+    def _further(self) -> list[keras.Variable]:
+        """Returns the further variables that are not held yet."""
+        held = {id(pair.variable) for pair in self._held}
+        return [v for v in self._more if id(v) not in held]
+
+    def _continue(self, owner, variables) -> None:
+        """Gives further variables the numbers that wait for them."""
+        before = len(self._held)
+        shapes = [value.shape for value in self._waiting]
+        given = [tuple(v.shape) for v in self._further()]
+        if not shapes or shapes != given:
+            raise ValueError(
+                "Variables to restore are given before training, or those of "
+                f"shapes {shapes} that wait for numbers from a file; received "
+                f"{[*map(parts.path_of, variables)]} of shapes {given} after "
+                "it began."
+            )
+        self._hold_more(owner)
+        for held, value in zip(self._held[before:], self._waiting, strict=True):
+            held.other.assign(value)
+        self._waiting = []
 
     def _learn(self, owner, gradients, variables, learning_rate):
         self.learned.step(owner, gradients, variables, learning_rate)
@@ -248,6 +279,23 @@ class _Held(NamedTuple):
     variable: keras.Variable
     other: keras.Variable
     begins_as: keras.Variable
+
+
+def _hold(owner, variable, begins_as) -> _Held:
+    other = owner.add_variable_from_reference(variable, name="other")
+    return _Held(variable, other, begins_as)
+
+
+def _check_strategy() -> None:
+    """Raises an error where a step cannot depend on the loss."""
+    strategy = tf.distribute.get_strategy()
+    is_single = isinstance(strategy, tf.distribute.OneDeviceStrategy)
+    if tf.distribute.has_strategy() and not is_single:
+        raise ValueError(
+            "A fallback needs the loss of the whole batch, hence no strategy, "
+            f"or OneDeviceStrategy; received {type(strategy).__name__} with "
+            f"{strategy.num_replicas_in_sync} replicas."
+        )
 
 
 @functools.lru_cache(_KEPT)

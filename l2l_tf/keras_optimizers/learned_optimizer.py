@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from l2l_tf.core import checks
@@ -35,6 +36,7 @@ losses.pass_on()
 _STATE_DTYPES = (None, "float32", "bfloat16", "float64")
 _NONFINITE = ("skip", "raise")
 _LIKE_ADAM = 0.01
+_UNKNOWN = float("-inf")  # No loss; NaN is one.
 
 
 @keras.saving.register_keras_serializable(package="l2l_tf")
@@ -130,11 +132,12 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
         # The loss may come before the variables that it is the loss of.
         self._loss = self.add_variable(
             (),
+            initializer=keras.initializers.Constant(_UNKNOWN),
             dtype="float32",
             aggregation="only_first_replica",
             name="loss",
         )
-        self._has_loss = self._knows_loss = False
+        self._was_told = False
 
     @property
     def rule(self) -> base.UpdateRule:
@@ -228,7 +231,8 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
         """Takes further variables that each of the two runs has for itself.
 
         Give it `model.non_trainable_variables` where batch normalisation keeps
-        moving statistics, and there is a fallback.
+        moving statistics, and there is a fallback. A model from a `.keras`
+        file needs them once more, before it goes on training.
 
         Args:
             variables: Variables of floating point numbers; others are left as
@@ -239,7 +243,7 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
         """
         if self.fallback is None:
             raise ValueError(f"{self.name} has no fallback.")
-        self._part.also_restore(variables)
+        self._part.also_restore(self, list(variables))
 
     def build(self, variables: Sequence[keras.Variable]) -> None:
         """Creates the state of all parts.
@@ -290,14 +294,24 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
 
     def take_note(self, loss: tf.Tensor) -> None:
         """Takes the loss that the next gradients are those of."""
-        self._loss.assign(tf.cast(loss, "float32"))
-        self._has_loss = True
+        # What has several losses is differentiated as their sum.
+        self._loss.assign(tf.reduce_sum(tf.cast(loss, "float32")))
+        self._was_told = True
 
-    def loss(self) -> tf.Tensor | None:
-        """Returns the loss of the step that is being made, None if unknown."""
-        if not self._knows_loss:
-            return None
-        return tf.convert_to_tensor(self._loss.value)
+    def settle(self) -> None:
+        """Ends a step, also one that an optimizer around this left out."""
+        loss, is_known = self.loss()
+        if self.built:
+            self._part.leave_out(tf.where(is_known, loss, 0.0))
+        self._loss.assign(_UNKNOWN)
+
+    def loss(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the loss of the step that is made, and whether it is known.
+
+        It may come from another graph than the one that makes the step.
+        """
+        loss = tf.convert_to_tensor(self._loss.value)
+        return loss, tf.not_equal(loss, _UNKNOWN)
 
     def apply(self, grads, trainable_variables=None) -> None:
         """See base class."""
@@ -305,8 +319,10 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
         if trainable_variables is not None:
             trainable_variables = list(trainable_variables)
         _check_shapes(grads, trainable_variables or self._trainable_variables)
-        self._knows_loss, self._has_loss = self._has_loss, False
-        if grads and self.fallback is not None and not self._knows_loss:
+        is_told = self._was_told
+        if tf.executing_eagerly():
+            is_told = is_told and bool(self.loss()[1])
+        if grads and self.fallback is not None and not is_told:
             self._reporter.say(
                 "loss",
                 f"{self.name}: the fallback is not at work, since it needs the "
@@ -314,6 +330,8 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
                 "under the tape, as fit does.",
             )
         super().apply(grads, trainable_variables)
+        # What is left of a loss tells that a step was left out.
+        self._loss.assign(_UNKNOWN)
         if tf.executing_eagerly():
             self.report()
 
@@ -341,6 +359,17 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
                 stacklevel=2,
             )
             return
+        has_two = self.built and self.fallback is not None
+        more = theirs[len(ours) :] if has_two else []
+        if more and theirs[: len(ours)] == ours:
+            more = [np.asarray(store[name]) for name in names[len(ours) :]]
+            self._part.await_more(more)
+            store = {name: store[name] for name in names[: len(ours)]}
+            warnings.warn(
+                f"{self.name}: each run had {len(more)} further variables of "
+                "its own; give them to also_restore before training goes on.",
+                stacklevel=2,
+            )
         super().load_own_variables(store)
         if self.built:
             self._reporter.forget(
@@ -447,11 +476,11 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
         self, grads, trainable_variables, learning_rate
     ) -> None:
         """Moves all variables."""
-        loss = self.loss()
-        if loss is not None:
-            self._losses.assign(
-                losses.follow(tf.convert_to_tensor(self._losses.value), loss)
-            )
+        loss, is_known = self.loss()
+        before = tf.convert_to_tensor(self._losses.value)
+        self._losses.assign(
+            tf.where(is_known, losses.follow(before, loss), before)
+        )
         self._part.step(self, grads, trainable_variables, learning_rate)
 
 

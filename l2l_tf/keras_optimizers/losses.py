@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 
 import keras
 import tensorflow as tf
@@ -14,30 +15,50 @@ def pass_on() -> None:
     """Lets optimizers inside of others see losses, too.
 
     Keras tells the loss to the optimizer of a model only, and puts a
-    `LossScaleOptimizer` around that with `mixed_float16`.
+    `LossScaleOptimizer` around that with `mixed_float16`, which leaves out
+    steps whose gradients are not finite.
     """
     for wrapper in (
         keras.optimizers.LossScaleOptimizer,
         keras.optimizers.MultiOptimizer,
     ):
-        wrapper.scale_loss = _passing_on(wrapper.scale_loss)
+        wrapper.scale_loss = _telling(wrapper.scale_loss, _tell_before)
+        wrapper.apply = _telling(wrapper.apply, _tell_after)
 
 
-def _passing_on(scale_loss):
-    if hasattr(scale_loss, "passes_on"):
-        return scale_loss
+def _telling(method, tell):
+    if hasattr(method, "tells"):
+        return method
 
-    @functools.wraps(scale_loss)
-    def passing_on(self, loss):
-        inner = [getattr(self, "inner_optimizer", None)]
-        inner += getattr(self, "_inner_optimizers", [])
-        for optimizer in inner:
-            if hasattr(optimizer, "take_note"):
-                optimizer.take_note(loss)
-        return scale_loss(self, loss)
+    @functools.wraps(method)
+    def telling(self, *args, **kwargs):
+        call = functools.partial(method, self)
+        return tell(call, list(_inside(self)), *args, **kwargs)
 
-    passing_on.passes_on = True
-    return passing_on
+    telling.tells = True
+    return telling
+
+
+def _inside(optimizer) -> Iterator[keras.optimizers.Optimizer]:
+    """Yields the optimizers inside, at any depth, that want to be told."""
+    inner = [getattr(optimizer, "inner_optimizer", None)]
+    for one in (*inner, *getattr(optimizer, "_inner_optimizers", [])):
+        if hasattr(one, "take_note"):
+            yield one
+        elif one is not None:
+            yield from _inside(one)
+
+
+def _tell_before(scale_loss, optimizers, loss):
+    for optimizer in optimizers:
+        optimizer.take_note(loss)
+    return scale_loss(loss)
+
+
+def _tell_after(apply, optimizers, *args, **kwargs):
+    apply(*args, **kwargs)
+    for optimizer in optimizers:
+        optimizer.settle()
 
 
 def follow(record: tf.Tensor, loss: tf.Tensor) -> tf.Tensor:

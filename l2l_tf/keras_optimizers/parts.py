@@ -82,6 +82,10 @@ class Part(abc.ABC):
         """Ends a step, after the owner averaged parameters."""
         return
 
+    def leave_out(self, loss: tf.Tensor) -> None:
+        """Takes the loss of a step that an optimizer around this left out."""
+        del loss
+
     def end(self, owner: keras.optimizers.Optimizer) -> None:
         """Gives the model the parameters to keep, when training ends."""
         del owner

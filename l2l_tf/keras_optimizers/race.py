@@ -43,6 +43,7 @@ class Record(NamedTuple):
             have become by the learned run's last comparison.
         limit: The mean that is too high for a learned run that has won.
         worse: Steps in a row that it was.
+        ended_at: Steps that both had made when training last ended.
     """
 
     learned_mean: tf.Tensor
@@ -57,6 +58,7 @@ class Record(NamedTuple):
     expected: tf.Tensor
     limit: tf.Tensor
     worse: tf.Tensor
+    ended_at: tf.Tensor
 
 
 class Verdict(NamedTuple):

@@ -48,7 +48,9 @@ class Sampled(base.Estimator):
             "perturbation_std", perturbation_std, 0.0, above=True
         )
         self._jit_compile = jit_compile
-        perturbation.check(rule, problem.example_params())
+        perturbation.check(
+            rule, problem.example_params(), problem.num_functions
+        )
 
     def _seed(self, run: unroll.Run, pair: tf.Tensor) -> tf.Tensor:
         seed = randomness.stream(run.seed, "perturbations")

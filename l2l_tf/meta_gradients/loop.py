@@ -91,7 +91,11 @@ class Loop(NamedTuple):
                 params,
                 unconnected_gradients=tf.UnconnectedGradients.ZERO,
             )
-            return outcome, tf.nest.map_structure(freeze, gradients)
+            return outcome, [
+                # Of an unknown shape where `tf.py_function` computes it.
+                tf.ensure_shape(freeze(gradient), param.shape)
+                for gradient, param in zip(gradients, params, strict=True)
+            ]
 
         def body(index, seen, records, position):
             params, rule_state, model_state = position

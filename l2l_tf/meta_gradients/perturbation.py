@@ -31,12 +31,18 @@ def draw(rule: rules.UpdateRule, seed: tf.Tensor) -> list[tf.Tensor]:
     ]
 
 
-def check(rule: rules.UpdateRule, params: Sequence[tf.Tensor]) -> None:
+def check(
+    rule: rules.UpdateRule,
+    params: Sequence[tf.Tensor],
+    num_functions: int | None = None,
+) -> None:
     """Refuses a rule whose weights cannot be perturbed.
 
     Args:
         rule: The rule.
         params: Parameters of the optimizee; only shapes and types matter.
+        num_functions: How many independent functions they belong to, see
+            `l2l_tf.problems.base.Problem`.
 
     Raises:
         ValueError: If the rule cannot be copied, or if a copy would still read
@@ -49,7 +55,8 @@ def check(rule: rules.UpdateRule, params: Sequence[tf.Tensor]) -> None:
 
     def update(params):
         with tf.GradientTape() as tape:
-            copied(params, copied.initial_state(params))
+            state = copied.initial_state_of_functions(params, num_functions)
+            copied(params, state)
         read.extend(tape.watched_variables())
 
     # Traced, not run.

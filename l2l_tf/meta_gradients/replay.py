@@ -12,8 +12,6 @@ is differentiated is up to the rule, see `UpdateRule.replay`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import tensorflow as tf
 
 from l2l_tf.core import checks
@@ -22,6 +20,7 @@ from l2l_tf.meta_gradients import base
 from l2l_tf.meta_gradients import meta_loss
 from l2l_tf.meta_gradients import registry
 from l2l_tf.meta_gradients import unroll
+from l2l_tf.problems import base as problems
 from l2l_tf.rules import base as rules
 
 
@@ -77,7 +76,7 @@ class Replay(base.Estimator):
         )
         rule.check_claims(problem.example_params())
         if coordinate_fraction < 1.0:
-            _check_fraction(rule, problem.example_params(), self._options)
+            _check_fraction(rule, problem, self._options)
 
     def __call__(self, run, state):
         """See base class."""
@@ -112,11 +111,12 @@ class Replay(base.Estimator):
 
 def _check_fraction(
     rule: rules.UpdateRule,
-    params: Sequence[tf.Tensor],
+    problem: problems.Problem,
     options: rules.ReplayOptions,
 ) -> None:
     """Raises a ValueError if the rule needs all of the coordinates."""
-    state = rule.initial_state(params)
+    params = problem.example_params()
+    state = rule.initial_state_of_functions(params, problem.num_functions)
 
     @tf.function(autograph=False)
     def replay_a_step():

@@ -73,7 +73,9 @@ def start(
         step=tf.constant(0, tf.int32),
         task=task,
         params=params,
-        rule_state=rule.initial_state(params),
+        rule_state=rule.initial_state_of_functions(
+            params, problem.num_functions
+        ),
         model_state=model_state,
     )
 
@@ -155,6 +157,13 @@ def unroll(
         raise TypeError(
             f"The loss of {type(problem).__name__} must return an Outcome, see "
             f"l2l_tf.problems.base; received {outcome!r}."
+        )
+    functions = problem.num_functions
+    if functions is not None and outcome.loss.shape != [functions]:
+        raise ValueError(
+            f"{type(problem).__name__} says that it holds {functions} "
+            "functions (num_functions), so that its loss must be of shape "
+            f"{[functions]}; received {outcome.loss.shape.as_list()}."
         )
     compiles_all = jit_compile and compilation.favours_xla(evaluation.graph)
     advance = rule.record if keep_gradients else _without_record(rule)

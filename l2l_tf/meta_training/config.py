@@ -17,6 +17,13 @@ from l2l_tf.meta_training import settings as settings_lib
 
 RECIPE = "recipe.json"
 _CONFIG = "config.json"
+# What training reads and writes in the folder.
+_PLACES = (
+    (_CONFIG, pathlib.Path.is_file, "file"),
+    ("checkpoints", pathlib.Path.is_dir, "folder"),
+    ("logs", pathlib.Path.is_dir, "folder"),
+    ("optimizer", pathlib.Path.is_dir, "folder"),
+)
 # Everything else decides what phi becomes.
 _MAY_CHANGE = (
     "command",
@@ -119,11 +126,18 @@ def check_folder(
             "resume=True, replace it with overwrite=True, or choose another "
             "path."
         )
+    for name, is_kind, kind in _PLACES if resume else ():
+        place = path / name
+        if os.path.lexists(place) and not is_kind(place):
+            raise FileExistsError(
+                f"In save_path={str(save_path)!r}, {name!r} is no {kind}; move "
+                "it away, or choose another path."
+            )
     is_ours = path.is_dir() and (
         (path / "checkpoints").is_dir()
         or (path / _CONFIG).is_file()
         or (path / RECIPE).is_file()
-        or not {file.name for file in path.iterdir()} - {locking.LOCK}
+        or not locking.holds_anything(path)
     )
     if not is_ours:
         raise FileExistsError(
@@ -154,7 +168,7 @@ def read_config(save_path: str | os.PathLike) -> Config | None:
         ValueError: If there is one that cannot be read.
     """
     file = pathlib.Path(save_path).expanduser() / _CONFIG
-    if not file.exists():
+    if not os.path.lexists(file):
         return None
     try:
         return Config.from_json(files.read_json(file.resolve()))

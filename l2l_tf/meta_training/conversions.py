@@ -43,11 +43,7 @@ def fraction(name: str, value: Any) -> float:
 
 def schedule(name: str, value: Any) -> str:
     """Takes the name of a schedule of the learning rate."""
-    if value not in SCHEDULES:
-        raise ValueError(
-            f"Unknown {name} {value!r}; accepted: {list(SCHEDULES)}."
-        )
-    return value
+    return checks.one_of(name, value, SCHEDULES)
 
 
 def meta_gradient(name: str, value: Any) -> str:

@@ -205,7 +205,8 @@ def run(
     Raises:
         FileExistsError: If another process trains in the same folder.
     """
-    with locking.locked(experiment.path):
+    progress = experiment.trainer.progress
+    with locking.locked(experiment.path, lambda: int(progress.runs_done) > 0):
         _train(experiment, log_dir)
         return experiment.export(test_runs=test_runs, baselines=baselines)
 

@@ -6,15 +6,18 @@ import contextlib
 import os
 import pathlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+from l2l_tf.core import folders
 from l2l_tf.core import siblings
 
 LOCK = ".lock"
 
 
 @contextlib.contextmanager
-def locked(folder: str | os.PathLike) -> Iterator[None]:
+def locked(
+    folder: str | os.PathLike, has_begun: Callable[[], bool] = lambda: True
+) -> Iterator[None]:
     """Keeps other processes out of a folder; makes it where there is none.
 
     The lock is the system's and dies with its process; the file that it is on
@@ -22,11 +25,14 @@ def locked(folder: str | os.PathLike) -> Iterator[None]:
 
     Args:
         folder: The folder.
+        has_begun: Tells whether the folder holds anything of use; if not, and
+            it was made here, it is removed when what is done in it fails.
 
     Raises:
         FileExistsError: If another process, which is named, has the lock.
     """
     path = pathlib.Path(folder)
+    is_new = not path.exists()
     path.mkdir(parents=True, exist_ok=True)
     file = path / LOCK
     file.touch()
@@ -45,7 +51,17 @@ def locked(folder: str | os.PathLike) -> Iterator[None]:
             stacklevel=3,
         )
     try:
+        is_new &= not holds_anything(path)
         file.write_text(f"{os.getpid()}\n")
         yield
+    except Exception:
+        if is_new and not has_begun():
+            folders.remove_folder(path)
+        raise
     finally:
         siblings.release(held)
+
+
+def holds_anything(folder: pathlib.Path) -> bool:
+    """Whether a folder holds anything but the file of the lock."""
+    return any(file.name != LOCK for file in folder.iterdir())

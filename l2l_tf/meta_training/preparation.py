@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
 
 from l2l_tf.meta_training import config as config_lib
+from l2l_tf.meta_training import interfaces
 from l2l_tf.meta_training import trainer as meta_training
 from l2l_tf.problems import base as problems
 from l2l_tf.rules import base as rules
@@ -37,7 +38,8 @@ def complete_rule(
     if rule is None and initial_optimizer is not None:
         rule = metadata_lib.read(initial_optimizer)["rule"]
     rule = registry.with_seed(rule or problem.default_rule(), seed)
-    complete = registry.make_rule(rule, problem.parameter_names).config()
+    made = registry.make_rule(rule, problem.parameter_names)
+    complete = registry.config_of(made)
     lost = sorted(set(rule) - set(complete))
     if lost:
         raise ValueError(
@@ -69,63 +71,10 @@ def make_trainer(
             when it is trained. Nothing has been written or trained by then.
     """
     rule = registry.make_rule(config.rule, problem.parameter_names)
-    check_fit(rule, problem)
+    interfaces.check(rule, problem)
     trainer = meta_training.MetaTrainer(rule, problem, config.settings)
     saved_optimizer.check_exportable(rule)
     return trainer
-
-
-def check_fit(rule: rules.UpdateRule, problem: problems.Problem) -> None:
-    """Raises a ValueError if a rule cannot serve a problem's parameters."""
-    params = problem.example_params()
-    if not any(param.shape.num_elements() for param in params):
-        raise ValueError(
-            f"The problem {problem.name!r} has nothing to optimize: "
-            f"{len(params)} parameters, all of them without coordinates."
-        )
-    state = rule.initial_state(params)
-    _trace(f"The rule {type(rule).__name__}", lambda: rule(params, state)[0])
-    what = f"The loss of the problem {problem.name!r}"
-    outcome = _trace(what, lambda: _evaluate(problem))
-    if not isinstance(outcome, problems.Outcome):
-        raise ValueError(
-            f"{what} must be a l2l_tf.problems.base.Outcome; received "
-            f"{outcome!r}."
-        )
-    shape = getattr(outcome.loss, "shape", None)
-    if shape is None or (shape.rank is not None and shape.rank > 1):
-        raise ValueError(
-            f"{what} must be one number, or one for each of several "
-            f"independent functions; received {outcome.loss!r}."
-        )
-
-
-def _evaluate(problem: problems.Problem) -> problems.Outcome:
-    seed = tf.constant([0, 0])
-    task = problem.sample_task(seed)
-    return problem.loss(
-        problem.initial_params(task, seed),
-        problem.initial_model_state(task, seed),
-        task,
-        problem.sample_batch(task, seed),
-        seed,
-    )
-
-
-def _trace(what: str, function: Callable[[], Any]) -> Any:
-    """Returns what a function does, which is traced and not run.
-
-    Raises:
-        ValueError: If that fails, as with a condition on tensors.
-    """
-    traced = tf.function(function, autograph=False)
-    try:
-        return traced.get_concrete_function().structured_outputs
-    except (ValueError, TypeError, AttributeError) as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise ValueError(
-            f"{what} cannot be evaluated: {lines[0].rstrip('.')}."
-        ) from error
 
 
 def start_weights(

@@ -16,6 +16,7 @@ import runpy
 from collections.abc import Mapping
 from typing import Any
 
+from l2l_tf.core import failures
 from l2l_tf.core import files
 from l2l_tf.core import registry
 
@@ -100,7 +101,8 @@ def load(name_or_path: str | os.PathLike, allow_python: bool = False) -> Recipe:
                 f"The recipe {str(path)!r} is a program; it is run where the "
                 "command line names it only."
             )
-        values = runpy.run_path(str(path)).get("RECIPE")
+        with failures.explained(f"The recipe {str(path)!r} fails"):
+            values = runpy.run_path(str(path)).get("RECIPE")
     else:
         values = _read(path)
     return from_json(values, path.stem, may_import=path.suffix == ".py")

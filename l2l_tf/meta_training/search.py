@@ -18,8 +18,11 @@ from l2l_tf.core import checks
 from l2l_tf.core import files
 from l2l_tf.meta_training import config as config_lib
 from l2l_tf.meta_training import experiment as experiment_lib
+from l2l_tf.meta_training import locking
 from l2l_tf.meta_training import trainer as meta_training
 from l2l_tf.problems import base as problems
+
+_SEARCH = "search.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,26 +88,22 @@ def search(
 
     Raises:
         ValueError: If the folder holds another search.
+        FileExistsError: If another process searches in the same folder.
     """
     rates = learning_rates(num_trials, lowest, highest, config.settings.seed)
     path = pathlib.Path(save_path).expanduser()
-    config = _claim(path, [lowest, highest], config)
-    for index, rate in enumerate(rates):
-        folder = path / f"trial-{index:03d}"
-        file = folder / "trial.json"
-        if not file.is_file():
+    _check_folder(path)
+    with locking.locked(path, lambda: any(path.glob("trial-*"))):
+        config = _claim(path, [lowest, highest], config)
+        for index, rate in enumerate(rates):
             settings = dataclasses.replace(config.settings, learning_rate=rate)
-            trial = _run(
+            yield _trial(
                 index,
-                experiment_lib.Experiment(
-                    folder,
-                    problem,
-                    dataclasses.replace(config, settings=settings),
-                ),
+                path / f"trial-{index:03d}",
+                problem,
+                dataclasses.replace(config, settings=settings),
                 test_runs,
             )
-            files.write_json(file, dataclasses.asdict(trial))
-        yield _read(file)
 
 
 def table(trials: Sequence[Trial]) -> str:
@@ -116,6 +115,23 @@ def table(trials: Sequence[Trial]) -> str:
             f"{trial.loss:>9.4g} {trial.run:>6}"
         )
     return "\n".join(lines)
+
+
+def _trial(
+    index: int,
+    folder: pathlib.Path,
+    problem: problems.Problem,
+    config: config_lib.Config,
+    test_runs: int,
+) -> Trial:
+    """Returns a trial, which is made unless it was done before."""
+    file = folder / "trial.json"
+    if not file.is_file():
+        config_lib.check_folder(folder, resume=True, overwrite=False)
+        experiment = experiment_lib.Experiment(folder, problem, config)
+        trial = _run(index, experiment, test_runs)
+        files.write_json(file, dataclasses.asdict(trial))
+    return _read(file)
 
 
 def _read(file: pathlib.Path) -> Trial:
@@ -163,6 +179,17 @@ def _run(
     )
 
 
+def _check_folder(path: pathlib.Path) -> None:
+    """Refuses a folder of something else, before anything is written there."""
+    if (path / _SEARCH).is_file() or not path.exists():
+        return
+    if not path.is_dir() or locking.holds_anything(path):
+        raise ValueError(
+            f"save_path={str(path)!r} holds something else than a "
+            "search; choose another path."
+        )
+
+
 def _claim(
     path: pathlib.Path, bounds: list[float], config: config_lib.Config
 ) -> config_lib.Config:
@@ -171,13 +198,8 @@ def _claim(
     Returns:
         The configuration, its number of lanes as the search began.
     """
-    file = path / "search.json"
+    file = path / _SEARCH
     if not file.is_file():
-        if path.exists() and any(path.iterdir()):
-            raise ValueError(
-                f"save_path={str(path)!r} holds something else than a "
-                "search; choose another path."
-            )
         settings = config.settings.resolved()
         config = dataclasses.replace(config, settings=settings)
         values = config.to_json()

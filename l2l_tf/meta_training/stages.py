@@ -90,7 +90,11 @@ class Training:
         if self._overwrite:
             config_lib.remove_folder(self._path)
         target = self._path / "optimizer"
-        with locking.locked(self._path):
+
+        def has_begun():
+            return any(stage.folder.exists() for stage in self._stages)
+
+        with locking.locked(self._path, has_begun):
             files.write_json(
                 self._path / config_lib.RECIPE, self._recipe.to_json()
             )
@@ -126,10 +130,11 @@ def plan(
     last = recipe.stages[-1]
     for number, stage in enumerate(recipe.stages, start=1):
         with _explained(recipe, stage):
-            make = registry.make_problem
-            if recipe.may_import and registry.is_import(stage.problem):
-                make = registry.import_problem
-            problem = make(stage.problem, **stage.problem_options)
+            problem = registry.from_options(
+                stage.problem,
+                stage.problem_options,
+                may_import=recipe.may_import,
+            )
             settings = settings_lib.make(stage.settings)
             start, rule = stage.start_from, None
             if stage.rule is not None:
@@ -173,6 +178,7 @@ def _explained(
 
 
 def _continued(stage: Planned) -> Planned:
+    config_lib.check_folder(stage.folder, resume=True, overwrite=False)
     saved = config_lib.read_config(stage.folder)
     if saved is None:
         return stage
@@ -195,7 +201,7 @@ def _holds_optimizer(folder: pathlib.Path) -> bool:
 def _check_same(recipe: recipe_lib.Recipe, path: pathlib.Path) -> None:
     file = path / config_lib.RECIPE
     if not file.is_file():
-        if path.is_dir() and {f.name for f in path.iterdir()} - {locking.LOCK}:
+        if path.is_dir() and locking.holds_anything(path):
             raise ValueError(
                 f"save_path={str(path)!r} holds no recipe's stages; choose "
                 "another path."

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from l2l_tf.core import checks
+
 Nest = Any
 """A nest of tensors; `()` where there is nothing."""
 
@@ -17,9 +19,7 @@ SPLITS = ("train", "validation", "test")
 
 def check_split(split: str) -> str:
     """Returns the split if it is one; otherwise raises a ValueError."""
-    if split not in SPLITS:
-        raise ValueError(f"Unknown split {split!r}; accepted: {list(SPLITS)}.")
-    return split
+    return checks.one_of("split", split, SPLITS)
 
 
 class Outcome(NamedTuple):
@@ -51,10 +51,15 @@ class Problem(abc.ABC):
         split: The data that it draws from, one of `SPLITS`.
         options: What tells it from other problems of its name, as plain
             values.
+        num_functions: How many independent functions a draw holds, counted by
+            the first axis of each parameter; None for a single function, whose
+            parameters have no such axis. Rules that share information between
+            coordinates share it within a function only.
     """
 
     name = "problem"
     options: Mapping[str, Any] = {}
+    num_functions: int | None = None
 
     def __init__(self, split: str = "train"):
         """Draws from one of the splits."""

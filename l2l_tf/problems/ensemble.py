@@ -55,6 +55,9 @@ class Ensemble(base.Problem):
             "weights": factors,  # what the released code calls them
         }
         self.factors = list(factors)
+        # Functions are summed one by one; other numbers make no loss.
+        numbers = {problem.num_functions for problem in problems}
+        self.num_functions = numbers.pop() if len(numbers) == 1 else None
 
     def with_split(self, split: str) -> Ensemble:
         """See base class."""
@@ -161,5 +164,5 @@ def from_configs(
                 f'{{"problem": name, ...options}}; received {options!r}.'
             )
         rest = {k: v for k, v in options.items() if k != "problem"}
-        parts.append(registry.make_problem(options["problem"], split, **rest))
+        parts.append(registry.from_options(options["problem"], rest, split))
     return Ensemble(parts, weights)

@@ -38,11 +38,7 @@ def mlp(
         ValueError: If a value is refused.
     """
     hidden_layers = checks.integers("hidden_layers", hidden_layers)
-    if not isinstance(activation, str) or activation not in ACTIVATIONS:
-        raise ValueError(
-            f"Unknown activation {activation!r}; accepted: "
-            f"{sorted(ACTIVATIONS)}."
-        )
+    checks.one_of("activation", activation, sorted(ACTIVATIONS))
 
     def make_module() -> snt.Module:
         layers = snt.nets.MLP(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from l2l_tf.core import failures
 from l2l_tf.core import imports
 from l2l_tf.core import registry
 from l2l_tf.problems import base
+from l2l_tf.problems import datasets
 
 PROBLEMS: registry.Registry[Callable[..., base.Problem]] = registry.Registry(
     "problem", "l2l_tf.problems"
@@ -38,6 +40,38 @@ def make_problem(
             f"import_problem does, or a script with problem={name!r}."
         )
     return PROBLEMS.build(name, split, **options)
+
+
+def from_options(
+    name: str,
+    options: Mapping[str, Any],
+    split: str = "train",
+    may_import: bool = False,
+) -> base.Problem:
+    """Builds a problem from options that a user wrote into a flag or a file.
+
+    Args:
+        name: One of `PROBLEMS`, or see `import_problem`.
+        options: The problem's own options. The split is none of them: whoever
+            trains or evaluates chooses it.
+        split: The split of its data.
+        may_import: Whether a name may be one that is imported.
+
+    Returns:
+        The problem.
+
+    Raises:
+        ValueError: As `make_problem` and `import_problem` do, or if the
+            options hold a split.
+    """
+    if "split" in options:
+        raise ValueError(
+            f"The split is not an option of the problem {name!r}: training "
+            "and evaluation choose it; received split="
+            f"{options['split']!r}."
+        )
+    make = import_problem if may_import and is_import(name) else make_problem
+    return make(name, split, **options)
 
 
 def is_import(name: Any) -> bool:
@@ -74,7 +108,10 @@ def import_problem(
             f"Cannot build the problem {name!r} with the options "
             f"{['split', *options]}: {error}."
         ) from error
-    problem = function(split=split, **options)
+    with failures.explained(
+        f"The function {name!r} fails", datasets.DataNotFoundError
+    ):
+        problem = function(split=split, **options)
     if not isinstance(problem, base.Problem):
         raise ValueError(
             f"The function {name!r} must return an l2l_tf.problems.base."

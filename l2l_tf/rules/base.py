@@ -77,6 +77,12 @@ class UpdateRule(tf.Module, abc.ABC):
             for name in _FOLLOWS_FROM_CALL:
                 if name not in vars(cls):
                     setattr(cls, name, getattr(UpdateRule, name))
+        if "initial_state" in vars(cls) and (
+            "initial_state_of_functions" not in vars(cls)
+        ):
+            cls.initial_state_of_functions = (
+                UpdateRule.initial_state_of_functions
+            )
 
     @abc.abstractmethod
     def initial_state(self, params: Sequence[tf.Tensor]) -> State:
@@ -89,6 +95,26 @@ class UpdateRule(tf.Module, abc.ABC):
         Returns:
             A nest of tensors.
         """
+
+    def initial_state_of_functions(
+        self, params: Sequence[tf.Tensor], num_functions: int | None
+    ) -> State:
+        """Returns the state before the first step on independent functions.
+
+        A rule whose coordinates share information keeps functions apart by
+        what this state holds; for all others it makes no difference.
+
+        Args:
+            params: The optimizee's parameters. With functions, the first axis
+                of each counts these.
+            num_functions: How many independent functions the parameters belong
+                to; None for one, whose parameters have no such axis.
+
+        Returns:
+            A nest of tensors, which calls take as they take `initial_state`'s.
+        """
+        del num_functions
+        return self.initial_state(params)
 
     @abc.abstractmethod
     def __call__(
@@ -204,13 +230,7 @@ class UpdateRule(tf.Module, abc.ABC):
                 asked for.
         """
         del records
-        if options.coordinate_fraction < 1.0:
-            raise ValueError(
-                "A fraction of coordinates can be replayed of rules with "
-                "independent columns only, such as coordinatewise ones; "
-                f"received coordinate_fraction={options.coordinate_fraction!r} "
-                f"for the rule {type(self).__name__}."
-            )
+        check_all_coordinates(self, options)
         replay = functools.partial(replay_steps, self, self.trainable_variables)
         if options.jit_compile:
             replay = tf.function(replay, jit_compile=True, autograph=False)
@@ -347,6 +367,21 @@ def _without_initial_options(rule: UpdateRule) -> dict[str, Any]:
             if key not in kind.initial_options
         },
     )
+
+
+def check_all_coordinates(rule: UpdateRule, options: ReplayOptions) -> None:
+    """Refuses to replay a fraction of a rule that needs all coordinates.
+
+    Raises:
+        ValueError: If a fraction is asked for.
+    """
+    if options.coordinate_fraction < 1.0:
+        raise ValueError(
+            "A fraction of coordinates can be replayed of rules with "
+            "independent columns only, such as coordinatewise ones; "
+            f"received coordinate_fraction={options.coordinate_fraction!r} "
+            f"for the rule {type(rule).__name__}."
+        )
 
 
 def replay_steps(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from l2l_tf.core import failures
+from l2l_tf.core import files
 from l2l_tf.core import registry
 from l2l_tf.rules import base
 
@@ -59,6 +61,34 @@ def make_rule(
     name = options.pop("rule", DEFAULT)
     rule = RULES.build(name, **options)
     return rule if parameter_names is None else rule.bind(parameter_names)
+
+
+def config_of(rule: base.UpdateRule) -> dict[str, Any]:
+    """Returns a rule's configuration, which a file can hold.
+
+    Args:
+        rule: The rule.
+
+    Raises:
+        ValueError: If its `config` fails, returns something else than plain
+            values by name, or not always the same.
+    """
+    what = f"config() of the rule {type(rule).__name__}"
+    with failures.explained(f"{what} fails"):
+        config, again = rule.config(), rule.config()
+    if not isinstance(config, Mapping):
+        raise ValueError(
+            f"{what} must return its name and options, "
+            f"{{'rule': {rule.rule_name!r}, ...}}; received {config!r}."
+        )
+    with failures.explained(f"{what} must hold what JSON does: {config!r}"):
+        is_same = files.plain(config) == files.plain(again)
+    if not is_same:
+        raise ValueError(
+            f"{what} must return the same each time; received {config!r} and "
+            f"then {again!r}."
+        )
+    return config
 
 
 def map_config(

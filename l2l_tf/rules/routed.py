@@ -107,6 +107,17 @@ class Routed(base.UpdateRule):
             for rule, own in self._parts(_ranks(params))
         ]
 
+    def initial_state_of_functions(
+        self, params: Sequence[tf.Tensor], num_functions: int | None
+    ) -> base.State:
+        """See base class."""
+        return [
+            rule.initial_state_of_functions(
+                [params[p] for p in own], num_functions
+            )
+            for rule, own in self._parts()
+        ]
+
     def __call__(
         self, gradients: Sequence[tf.Tensor], state: base.State
     ) -> tuple[list[tf.Tensor], base.State]:

@@ -18,6 +18,7 @@ import numpy as np
 from l2l_tf.core import folders
 from l2l_tf.core import siblings
 from l2l_tf.rules import base
+from l2l_tf.rules import registry
 from l2l_tf.saving import loading
 from l2l_tf.saving import metadata as metadata_lib
 from l2l_tf.saving import verification
@@ -78,7 +79,7 @@ def export(
     _check_weights(rule)
     with folders.temporary(place) as folder:
         rule.save(folder)
-        values = {**metadata, "rule": rule.config()}
+        values = {**metadata, "rule": registry.config_of(rule)}
         metadata_lib.write(folder, {"rule": {}, **values})
         verification.check(rule, folder)
         folders.replace_folder(folder, place, overwrite, _is_replaceable)

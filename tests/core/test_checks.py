@@ -64,3 +64,10 @@ def test_one_of_quotes_what_is_accepted():
     assert checks.one_of("kind", None, [None, "a"]) is None
     with pytest.raises(ValueError, match=r"kind.*\['a', 'b'\].*\[1\]"):
         checks.one_of("kind", [1], ["a", "b"])
+
+
+def test_truth_values_are_true_or_false():
+    assert checks.boolean("skip", True) is True
+    for refused in (1, 0, "true", None):
+        with pytest.raises(ValueError, match=f"skip .* {refused!r}"):
+            checks.boolean("skip", refused)

@@ -30,6 +30,24 @@ def test_what_is_no_module_name_is_refused(name):
     assert repr(name) in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("def f(:", r"SyntaxError"),
+        ("import sys; sys.exit(3)", r"3 \(SystemExit, failing_0\.py, line 1"),
+        ("\n1 / 0", r"division by zero \(ZeroDivisionError, .*line 2\)"),
+        ("\0", r"null bytes"),
+    ],
+)
+def test_a_module_that_fails_is_refused_in_one_line(
+    text, message, tmp_path, monkeypatch
+):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "failing_0.py").write_text(text)
+    with pytest.raises(ValueError, match=f"'failing_0' for a test.*{message}"):
+        imports.of_user("failing_0", "a test")
+
+
 @pytest.mark.usefixtures("folder")
 def test_what_a_module_itself_lacks_is_told_by_python():
     with pytest.raises(ModuleNotFoundError, match="nonesuch_at_all"):

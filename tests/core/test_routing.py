@@ -26,7 +26,10 @@ def test_patterns_without_a_name_are_listed():
         routing.route(["norm", ".*", "conv"], _NAMES)
 
 
-@pytest.mark.parametrize("pattern", ["(", "[a", "*", "a{99999999999}"])
+@pytest.mark.parametrize(
+    "pattern", ["(", "[a", "*", "a{99999999999}", "[[:alpha:]]+", "[a--b]"]
+)
+@pytest.mark.filterwarnings("error")
 def test_what_is_no_regular_expression_is_refused(pattern):
     with pytest.raises(ValueError, match="not a regular expression") as error:
         routing.route([pattern], _NAMES)
@@ -56,6 +59,9 @@ _ENDLESS = [
     r"(\w+)(?#x)+!",
     r"(?:\w+)(?#)*!",
     r"(?x-i:(\w+) +)!",
+    ".*.*.*!",
+    r"(.)\1",
+    "(?P<name>.)(?P=name)",
 ]
 
 
@@ -90,8 +96,13 @@ def test_patterns_in_use_are_taken(pattern):
 def test_the_slowest_pattern_that_is_taken_ends():
     start = time.perf_counter()
     with pytest.raises(ValueError, match="No pattern"):
-        routing.route([".*.*.*.*!"], ["a" * 60])
+        routing.route(["a?a?.*.*!"] * 100, ["a" * 60])
     assert time.perf_counter() - start < 20.0
+
+
+def test_patterns_are_not_without_number():
+    with pytest.raises(ValueError, match="at most 100 patterns; received 101"):
+        routing.route(["a"] * 101, _NAMES)
 
 
 def test_a_rank_takes_parameters_with_that_number_of_axes():

@@ -5,19 +5,19 @@ from l2l_tf.rules import hand_designed
 
 
 def test_learned_optimizers_are_thick_and_no_two_look_the_same():
-    names = [*hand_designed.names(), *(f"learned {i}" for i in range(3))]
+    names = [*hand_designed.names(), *(f"learned {i}" for i in range(4))]
     looks = plot_styles.styles(
         {name: {"learned": name.startswith("learned")} for name in names}
     )
-    assert list(looks)[:3] == ["learned 0", "learned 1", "learned 2"]
+    assert list(looks)[:4] == [f"learned {i}" for i in range(4)]
     widths = [look["linewidth"] for look in looks.values()]
-    assert min(widths[:3]) > 1.5 * max(widths[3:])
+    assert min(widths[:4]) > 1.5 * max(widths[4:])
     drawn = {
         (look["color"], look["linestyle"], look["linewidth"])
         for look in looks.values()
     }
-    assert len(drawn) == len(names) == 10
-    assert len({look["color"] for look in list(looks.values())[3:]}) == 7
+    assert len(drawn) == len(names) == 11
+    assert len({look["color"] for look in list(looks.values())[4:]}) == 7
 
 
 def test_an_optimizer_looks_the_same_in_all_panels():

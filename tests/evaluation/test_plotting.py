@@ -73,6 +73,20 @@ def test_diverging_curve_does_not_squeeze_the_others():
     assert 0.5 <= low <= 1.0 and 4.0 <= high <= 10.0
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf, -1.0])
+@pytest.mark.parametrize("first", [2.0, None])
+@pytest.mark.filterwarnings("error")
+def test_what_no_log_axis_holds_is_no_error(value, first):
+    curves = np.full([2, 5], value)
+    if first is not None:
+        curves[0, 0] = first
+    for figure in (
+        plotting.validation(curves, "title"),
+        plotting.comparison(_results(adam=(curves, 0.1))),
+    ):
+        assert plotting.to_array(figure).std() > 0
+
+
 def test_long_curves_are_smoothed():
     noisy = np.tile([1.0, 3.0], 150)
     figure = plotting.comparison(

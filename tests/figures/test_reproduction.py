@@ -1,5 +1,6 @@
 """Tests of l2l_tf/figures/reproduction.py."""
 
+import copy
 import json
 import shutil
 
@@ -75,6 +76,52 @@ def test_what_is_read_is_what_was_written_to_six_digits(reproduced, tmp_path):
         "small.md",
     }
     assert json.loads(before["small.json"]) == read
+
+
+def _without(*path):
+    """Returns a function that removes one value of a result."""
+
+    def change(result):
+        *parents, last = path
+        for key in parents:
+            result = result[key]
+        del result[last]
+
+    return change
+
+
+_ADAM = ("panels", 0, "results", "optimizers", "adam")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _without("panels"),
+        _without("seed"),
+        _without("panels", 0, "results"),
+        _without(*_ADAM, "last_tenth"),
+        _without(*_ADAM, "learned"),
+        _without(*_ADAM, "std"),
+        lambda result: result.update(figure="mnist"),
+        lambda result: result.update(quick="no"),
+        lambda result: result.update(seconds="3"),
+        lambda result: result.update(panels=[]),
+        lambda result: result["panels"][0].update(results=None),
+    ],
+)
+def test_a_foreign_result_is_refused_and_nothing_written(
+    change, reproduced, tmp_path
+):
+    result = copy.deepcopy(reproduction.rounded(reproduced[0]))
+    reproduction.write(result, tmp_path / "whole")
+    assert reproduction.redraw("small", tmp_path / "whole") == result
+    change(result)
+    (tmp_path / "small.json").write_text(json.dumps(result))
+    with pytest.raises(ValueError, match="does not hold the numbers") as error:
+        reproduction.redraw("small", tmp_path)
+    assert str(tmp_path / "small.json") in str(error.value)
+    assert "\n" not in str(error.value)
+    assert {file.name for file in tmp_path.iterdir()} == {"small.json", "whole"}
 
 
 def test_reading_what_was_never_written_is_refused(tmp_path):

@@ -14,13 +14,24 @@ SHAPES = [[3], [2, 2], [1]]
 NAMES = ["v0", "v1", "v2"]
 
 
-@pytest.fixture(scope="module", params=["couples tensors", "by hand"])
+@pytest.fixture(
+    scope="module", params=["couples tensors", "by hand", "memory", "averages"]
+)
 def path(request, tmp_path_factory):
     """Returns the folder of an optimizer that is not made of columns alone."""
     if request.param == "by hand":
         # Adam on all variables but the last, whose rule has to be learned.
         routes = {"bias|v0|v1": {"rule": "adam", "learning_rate": 0.1}}
         config = {"rule": "routed", "routes": {**routes, ".*": {"layers": [2]}}}
+    elif request.param == "memory":
+        config = {
+            "rule": "ntm-bfgs",
+            "layers": [3],
+            "averaging_cells": 1,
+            "frame": "relative",
+        }
+    elif request.param == "averages":
+        config = {"rule": "coordinatewise", "layers": [3], "averaging_cells": 1}
     else:
         config = {
             "rule": "coordinatewise",

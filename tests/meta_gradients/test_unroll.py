@@ -220,6 +220,30 @@ def test_a_parameter_that_the_loss_does_not_use_has_no_gradient():
     np.testing.assert_array_equal(run.params, [0.5, 1.0])
 
 
+class _Python(simple.SimpleMulti):
+    """f(x_0, x_1) = x_0^2, by Python; gradients are of an unknown shape."""
+
+    def initial_params(self, task, seed):
+        return [tf.ones([2]), tf.ones([3])]
+
+    def loss(self, params, model_state, task, batch, seed):
+        square = tf.py_function(tf.square, [params[0]], tf.float32)
+        return base.Outcome(tf.reduce_sum(square), model_state)
+
+
+def test_gradients_have_the_shapes_of_parameters():
+    seen = []
+
+    class Seeing(hand_designed.SGD):
+        def __call__(self, gradients, state):
+            seen.extend(gradient.shape for gradient in gradients)
+            return super().__call__(gradients, state)
+
+    _, run = _run(Seeing(0.25), _Python(), 1)
+    assert {tuple(shape) for shape in seen} == {(2,), (3,)}
+    np.testing.assert_array_equal(run.params[0], [0.5, 0.5])
+
+
 class _Recording(hand_designed.SGD):
     """Records the first gradient halved, and how far the state has come."""
 
@@ -344,3 +368,14 @@ class _Bare(simple.Simple):
 def test_a_loss_that_is_no_outcome_is_refused():
     with pytest.raises(TypeError, match="_Bare must return an Outcome"):
         _run(hand_designed.SGD(0.25), _Bare(), 1)
+
+
+def test_a_wrong_number_of_functions_is_refused():
+    problem = quadratic.Quadratic(num_functions=2, num_dims=3)
+    rule = hand_designed.SGD(0.1)
+    run = unroll.start(rule, problem, randomness.run_seed(0, "train", 0))
+    problem.num_functions = 3
+    with pytest.raises(
+        ValueError, match=r"holds 3 functions .* received \[2\]"
+    ):
+        unroll.unroll(rule, problem, run, 1)

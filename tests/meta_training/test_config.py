@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import os
+import pathlib
 
 import pytest
 
@@ -119,6 +121,37 @@ def test_empty_folder_may_be_used_and_a_foreign_one_never(tmp_path):
     with pytest.raises(FileExistsError, match="something else"):
         experiment_config.check_folder(tmp_path, False, True)
     assert (tmp_path / "thesis.tex").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "message"),
+    [
+        ("logs", pathlib.Path.touch, "'logs' is no folder"),
+        ("optimizer", pathlib.Path.touch, "'optimizer' is no folder"),
+        ("checkpoints", pathlib.Path.touch, "'checkpoints' is no folder"),
+        ("config.json", pathlib.Path.mkdir, "'config.json' is no file"),
+        (
+            "config.json",
+            lambda path: path.symlink_to("nowhere"),
+            "'config.json' is no file",
+        ),
+    ],
+)
+def test_a_file_in_a_folders_place_is_told_before_it_is_resumed(
+    name, make, message, tmp_path
+):
+    (tmp_path / "recipe.json").touch()
+    experiment_config.check_folder(tmp_path, True, False)
+    make(tmp_path / name)
+    with pytest.raises(FileExistsError, match=message):
+        experiment_config.check_folder(tmp_path, True, False)
+    assert os.path.lexists(tmp_path / name)
+
+
+def test_a_configuration_that_leads_nowhere_is_refused(tmp_path):
+    (tmp_path / "config.json").symlink_to("nowhere")
+    with pytest.raises(ValueError, match="config.json is not the config"):
+        experiment_config.read_config(tmp_path)
 
 
 def test_schedule_that_ends_with_training_fixes_its_length():

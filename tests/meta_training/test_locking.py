@@ -33,6 +33,31 @@ def test_a_second_process_is_refused_until_the_first_one_dies(tmp_path):
         pass
 
 
+def _fail(folder, *more):
+    """Fails within a folder, having written a file there."""
+    with pytest.raises(KeyError), locking.locked(folder, *more):
+        (folder / "file").touch()
+        raise KeyError
+
+
+def test_what_fails_before_it_has_begun_leaves_no_folder(tmp_path):
+    _fail(tmp_path / "run", lambda: False)
+    assert not list(tmp_path.iterdir())
+    _fail(tmp_path / "run", lambda: True)
+    assert (tmp_path / "run" / "file").exists()
+    _fail(tmp_path / "other")
+    assert (tmp_path / "other" / "file").exists()
+
+
+def test_a_folder_that_was_there_before_is_never_removed(tmp_path):
+    for name in ("run", "empty"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "run" / "mine").touch()
+    for name in ("run", "empty"):
+        _fail(tmp_path / name, lambda: False)
+        assert (tmp_path / name / "file").exists()
+
+
 def test_a_lock_is_given_back(tmp_path):
     for _ in range(2):
         with locking.locked(tmp_path):

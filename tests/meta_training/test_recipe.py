@@ -126,6 +126,21 @@ def test_what_is_no_json_is_refused(text, tmp_path):
         recipe_lib.load(tmp_path / "mine.json")
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("RECIPE = {", "SyntaxError"),
+        ("import sys; sys.exit()", "mine.py' fails: SystemExit, mine.py, line"),
+        ("RECIPE = nonesuch", "NameError, mine.py, line 1"),
+    ],
+)
+def test_a_program_that_fails_is_refused_in_one_line(text, message, tmp_path):
+    (tmp_path / "mine.py").write_text(text)
+    with pytest.raises(ValueError, match=message) as error:
+        recipe_lib.load(tmp_path / "mine.py", allow_python=True)
+    assert "\n" not in str(error.value)
+
+
 def test_a_recipe_that_there_is_not_is_refused():
     with pytest.raises(ValueError, match="'nonesuch'.*'mnist-robust'"):
         recipe_lib.load("nonesuch")

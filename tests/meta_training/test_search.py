@@ -7,7 +7,9 @@ import shutil
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from l2l_tf.core import compilation
 from l2l_tf.meta_training import config as experiment_config
 from l2l_tf.meta_training import experiment
 from l2l_tf.meta_training import preparation
@@ -141,6 +143,23 @@ def test_a_trial_that_fails_is_a_result(tmp_path):
     assert "inf" in meta_search.table(trials)
 
 
+class _Uncompiled(quadratic.Quadratic):
+    def loss(self, *arguments):
+        outcome = super().loss(*arguments)
+        loss = tf.py_function(tf.identity, [outcome.loss], tf.float32)
+        return outcome._replace(loss=tf.ensure_shape(loss, outcome.loss.shape))
+
+
+def test_a_search_that_cannot_begin_leaves_nothing(tmp_path):
+    problem = _Uncompiled(num_functions=2, num_dims=2)
+    search = meta_search.search(
+        tmp_path / "s", problem, _config(jit_compile=True), 1, 1e-3, 1e-1
+    )
+    with pytest.raises(compilation.CompilationError, match="XLA cannot"):
+        next(search)
+    assert not list(tmp_path.iterdir())
+
+
 def test_another_search_is_not_continued(begun, tmp_path):
     with pytest.raises(ValueError, match="another search"):
         _search(begun, 1, num_epochs=3)
@@ -148,6 +167,7 @@ def test_another_search_is_not_continued(begun, tmp_path):
     (tmp_path / "mine" / "file").touch()
     with pytest.raises(ValueError, match="something else"):
         _search(tmp_path / "mine", 1)
+    assert [file.name for file in (tmp_path / "mine").iterdir()] == ["file"]
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,10 @@ import signal
 import numpy as np
 import pytest
 
+from l2l_tf.core import compilation
 from l2l_tf.meta_training import recipe as recipe_lib
 from l2l_tf.meta_training import stages
+from l2l_tf.meta_training import trainer as meta_training
 from l2l_tf.saving import metadata as metadata_lib
 from l2l_tf.saving import saved_optimizer
 from tests import in_process
@@ -190,6 +192,10 @@ def test_another_recipe_is_not_resumed_nor_the_folder_lost(trained, tmp_path):
         ({"start_from": "frist"}, ["'frist'", "bundled"]),
         ({"start_from": "second"}, ["'second'", "bundled"]),
         ({"problem": "mine:problem"}, ["'mine:problem'"]),
+        (
+            {"problem_options": {"num_dims": 2, "split": "test"}},
+            ["split is not an option", "'quadratic'", "'test'"],
+        ),
     ],
 )
 def test_a_mistake_in_a_later_stage_is_told_before_the_first(
@@ -200,6 +206,27 @@ def test_a_mistake_in_a_later_stage_is_told_before_the_first(
     for word in ["Stage 'second'", "recipe 'mine'", *words]:
         assert word in str(error.value)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_fails_in_the_first_run_of_all_leaves_nothing(
+    tmp_path, monkeypatch
+):
+    def fail(*_):
+        raise compilation.CompilationError("XLA cannot")
+
+    monkeypatch.setattr(meta_training.MetaTrainer, "_train_run", fail)
+    with pytest.raises(compilation.CompilationError):
+        _train(_short(), tmp_path / "run")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_in_a_stages_place_is_told_before_the_first(tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "recipe.json").write_text(json.dumps(_short().to_json()))
+    (folder / "2-second").touch()
+    with pytest.raises(FileExistsError, match="2-second'.*something else"):
+        _train(_short(), folder, resume=True)
 
 
 def test_a_stage_may_start_from_a_saved_optimizer(trained, tmp_path):

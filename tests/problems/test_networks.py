@@ -35,7 +35,7 @@ def test_every_call_makes_a_new_network():
     [
         ([0], "relu", r"hidden_layers.*\[0\]"),
         (3, "relu", "hidden_layers.*3"),
-        ([3], "nope", "'nope'.*'relu'"),
+        ([3], "nope", "'relu'.*'nope'"),
     ],
 )
 def test_what_makes_no_sense_is_refused(hidden_layers, activation, message):

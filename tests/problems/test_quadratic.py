@@ -77,5 +77,78 @@ def test_the_start_is_gaussian(std):
 
 
 def test_an_unknown_sampling_is_refused():
-    with pytest.raises(ValueError, match="'nope'.*'gaussian', 'uniform'"):
+    with pytest.raises(ValueError, match="'gaussian', 'uniform'.*'nope'"):
         quadratic.Quadratic(sampling="nope")
+
+
+@pytest.mark.parametrize("condition_number", [1.0, 1000.0])
+def test_conditioned_functions_have_one_condition_number(condition_number):
+    problem = quadratic.Quadratic(
+        num_functions=500,
+        sampling="conditioned",
+        condition_number=condition_number,
+        dtype="float64",
+    )
+    w, y = problem.sample_task(_SEED)
+    values = np.linalg.svd(w.numpy(), compute_uv=False)
+    hessian = values**2
+    np.testing.assert_allclose(hessian[:, 0] / hessian[:, -1], condition_number)
+    # Evenly spaced in their logarithms, which sum to zero.
+    steps = np.diff(np.log(values), axis=1)
+    np.testing.assert_allclose(steps, steps[0, 0], atol=1e-9)
+    np.testing.assert_allclose(np.prod(values, axis=1), 1.0)
+    assert np.std(y) == pytest.approx(1.0, rel=0.05)
+
+
+def test_conditioned_functions_have_random_directions():
+    problem = quadratic.Quadratic(
+        num_functions=4000, num_dims=3, sampling="conditioned", dtype="float64"
+    )
+    w, _ = problem.sample_task(_SEED)
+    rotations = [np.linalg.svd(w.numpy())[k] for k in (0, 2)]
+    for rotation in rotations:
+        # Every direction is as likely: squares of 1/3, products of 0.
+        directions = rotation[:, :, 0]
+        second = directions.T @ directions / 4000
+        np.testing.assert_allclose(second, np.eye(3) / 3, atol=0.03)
+
+
+def test_a_list_of_samplings_shares_the_functions():
+    problem = quadratic.Quadratic(
+        num_functions=7,
+        sampling=["uniform", "conditioned", "gaussian"],
+        condition_number=100,
+        dtype="float64",
+    )
+    w, y = problem.sample_task(_SEED)
+    assert w.shape == (7, 10, 10) and y.shape == (7, 10)
+    numbers = np.linalg.cond(w.numpy()) ** 2
+    np.testing.assert_array_equal(
+        np.isclose(numbers, 100), [False] * 2 + [True] * 2 + [False] * 3
+    )
+    assert np.min(w[:2]) >= 0 > np.min(w[4:])
+    assert problem.options["condition_number"] == 100
+    assert "condition_number" not in quadratic.Quadratic().options
+
+
+def test_one_sampling_is_a_list_of_one():
+    for name in ("gaussian", "conditioned"):
+        for a, b in zip(
+            quadratic.Quadratic(sampling=name).sample_task(_SEED),
+            quadratic.Quadratic(sampling=[name]).sample_task(_SEED),
+            strict=True,
+        ):
+            np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"sampling": ["gaussian", "nope"]}, "'nope'"),
+        ({"sampling": []}, "sampling"),
+        ({"condition_number": 0.5}, "condition_number.*0.5"),
+    ],
+)
+def test_bad_options_are_refused(options, match):
+    with pytest.raises(ValueError, match=match):
+        quadratic.Quadratic(**options)

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from l2l_tf.core import registry as core
+from l2l_tf.problems import datasets
 from l2l_tf.problems import ensemble
 from l2l_tf.problems import image_classification
 from l2l_tf.problems import quadratic
@@ -77,14 +78,19 @@ def test_accepted_options_are_all_but_name_and_split():
         ("nope", {}, "'nope'.*digits.*quadratic"),
         ("quadratic", {"dims": 3}, r"\['dims'\].*'quadratic'.*'num_dims'"),
         ("quadratic", {"num_functions": 0}, "num_functions.*0"),
-        ("quadratic", {"sampling": ["x"]}, r"sampling \['x'\]"),
-        ("digits", {"activation": ["relu"]}, r"activation \['relu'\]"),
+        ("quadratic", {"sampling": ["x"]}, r"sampling must.*received \['x'\]"),
+        (
+            "digits",
+            {"activation": ["relu"]},
+            r"activation must.*received \['relu'\]",
+        ),
         ("quadratic", {"num_dims": 0}, "num_dims.*0"),
         ("quadratic", {"initial_std": "a"}, "initial_std.*'a'"),
         ("quadratic", {"dtype": "a"}, "dtype.*'a'"),
         ("digits", {"dataset": "mnist"}, r"\['dataset'\].*'digits'"),
         ("digits", {"hidden_layers": 3}, "hidden_layers.*3"),
-        ("digits", {"split": "nope"}, "'nope'.*'validation'"),
+        ("digits", {"split": "nope"}, "'validation'.*'nope'"),
+        ("quadratic", {"split": ["test"]}, r"split must.*\['test'\]"),
         ("image_classification", {}, "'image_classification'.*dataset"),
         ("simple", {"dtype": "int32"}, "dtype.*'int32'"),
         ("ensemble", {}, "'ensemble'.*problems"),
@@ -99,6 +105,11 @@ def test_accepted_options_are_all_but_name_and_split():
             "ensemble",
             {"problems": [{"problem": "simple", "a": 1}]},
             r"\['a'\].*'simple'",
+        ),
+        (
+            "ensemble",
+            {"problems": [{"problem": "simple", "split": "test"}]},
+            "split is not an option of the problem 'simple'.*'test'",
         ),
     ],
     ids=str,
@@ -174,6 +185,39 @@ def test_what_cannot_be_imported_is_refused_in_one_line(
 def test_what_a_users_module_lacks_is_told_by_python(own):
     with pytest.raises(ModuleNotFoundError, match="no_such_thing"):
         registry.import_problem("broken_problems:parabola")
+
+
+def test_a_function_that_fails_is_refused_in_one_line(own, tmp_path):
+    (tmp_path / "failing_problems.py").write_text(
+        "def absent(split): return {}[split]\n"
+        "def exiting(split): raise SystemExit(3)\n"
+        "def without_data(split):\n"
+        "    from l2l_tf.problems import datasets\n"
+        "    raise datasets.DataNotFoundError('no data')\n"
+    )
+    for name, message in (
+        ("absent", r"'train' \(KeyError, failing_problems\.py, line 1\)"),
+        ("exiting", r"3 \(SystemExit, failing_problems\.py, line 2\)"),
+    ):
+        with pytest.raises(ValueError, match=f"{name}' fails: {message}"):
+            registry.import_problem(f"failing_problems:{name}")
+    with pytest.raises(datasets.DataNotFoundError, match="^no data$"):
+        registry.import_problem("failing_problems:without_data")
+
+
+def test_the_split_is_no_option_that_a_user_gives(own):
+    for name, options in (
+        ("own_problems:parabola", {"num_dims": 3}),
+        ("quadratic", {"num_dims": 3}),
+    ):
+        problem = registry.from_options(name, options, "test", may_import=True)
+        assert problem.split == "test" and problem.num_dims == 3
+        with pytest.raises(ValueError, match=f"split .* '{name}'.*'test'"):
+            registry.from_options(
+                name, {**options, "split": "test"}, may_import=True
+            )
+    with pytest.raises(ValueError, match="code to be imported"):
+        registry.from_options("own_problems:parabola", {})
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from l2l_tf.rules import routed
 from l2l_tf.rules.learned import blocks
 from l2l_tf.rules.learned import columns
 from l2l_tf.rules.learned import deep_lstm_rules as learned
+from l2l_tf.rules.learned import memory_rules
 
 pytestmark = pytest.mark.slow
 
@@ -64,6 +65,14 @@ class _Together(base.UpdateRule):
         return {"rule": "together"}
 
 
+def _writing(rule):
+    """Returns a rule with a memory, as after training."""
+    weights = rule.network.weights[-1]
+    noise = tf.random.stateless_normal(weights.shape, [3, 4], dtype=tf.float64)
+    weights.assign_add(noise)
+    return rule
+
+
 def _rules():
     shared = _coordinatewise()
     other = _coordinatewise(seed=1)
@@ -91,6 +100,39 @@ def _rules():
                 3, **_OPTIONS, inputs="rnnprop", outputs="rms"
             ),
             [[7, 3], [3]],
+        ),
+        "averaging cells": (_coordinatewise(averaging_cells=[2, 1]), _SHAPES),
+        "averaging cells alone": (
+            learned.KernelwiseDeepLSTM(
+                [2, 2],
+                **_OPTIONS,
+                averaging_cells=[0, 2],
+                inputs="rnnprop",
+                outputs="rms",
+            ),
+            _SHAPES[:1],
+        ),
+        "a matrix": (
+            _writing(memory_rules.NTMBFGS(**_OPTIONS, averaging_cells=[1, 1])),
+            _SHAPES[1:],
+        ),
+        "pairs of vectors": (
+            _writing(
+                memory_rules.NTMLBFGS(
+                    **{**_OPTIONS, "preprocessing": "identity"},
+                    averaging_cells=0,
+                    read_heads=2,
+                    write_heads=1,
+                    identity=0.5,
+                    head_scale=2.0,
+                    history=3,
+                    read_preprocessing="log_and_sign",
+                    read_preprocessing_options={"p": 1},
+                    inputs="rnnprop",
+                    outputs="clip",
+                )
+            ),
+            _SHAPES[1:],
         ),
         "routed": (
             routed.Routed(
@@ -296,11 +338,19 @@ def test_a_fraction_is_drawn_from_the_seed_alone():
         assert not np.array_equal(a, c)
 
 
-@pytest.mark.parametrize("name", ["together", "routed within routed"])
-def test_a_rule_that_needs_all_columns_takes_no_fraction(name):
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("together", "_Together"),
+        ("routed within routed", "_Together"),
+        ("averaging cells", "CoordinatewiseDeepLSTM"),
+        ("a matrix", "NTMBFGS"),
+    ],
+)
+def test_a_rule_that_needs_all_columns_takes_no_fraction(name, kind):
     rule, shapes = _RULES[name]
     sequence = _gradients(shapes), _state(rule, shapes), _cotangents(shapes)
-    with pytest.raises(ValueError, match="rule _Together"):
+    with pytest.raises(ValueError, match=f"rule {kind}"):
         _replayed(
             rule, *sequence, coordinate_fraction=0.5, seed=tf.constant([1, 2])
         )

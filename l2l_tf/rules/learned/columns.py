@@ -24,8 +24,11 @@ class ColumnwiseRule(base.UpdateRule):
         g_t = outputs(v_t)                     without weights or state
 
     Where columns are independent, it is replayed in blocks of columns or on a
-    sample of them; else on all coordinates together. Inputs and outputs may
-    couple columns either way.
+    sample of them; else on all columns together. Inputs and outputs may couple
+    columns either way.
+
+    Where a draw holds several functions and columns are not independent, they
+    lie function by function.
 
     Attributes:
         independent_columns: Whether a column's values and state depend on that
@@ -84,6 +87,26 @@ class ColumnwiseRule(base.UpdateRule):
         Columns are the last axis of each of its tensors.
         """
 
+    def initial_columns_of_functions(
+        self, num_columns: int | tf.Tensor, num_functions: int
+    ) -> base.State:
+        """Returns the state of columns that belong to several functions.
+
+        A rule that shares information between columns overrides it, and
+        `num_functions_of`.
+
+        Args:
+            num_columns: The number of columns, as many to each function.
+            num_functions: The number of functions.
+        """
+        del num_functions
+        return self.initial_columns(num_columns)
+
+    def num_functions_of(self, state: base.State) -> int | tf.Tensor:
+        """Returns how many functions the columns of a state belong to."""
+        del state
+        return 1
+
     @abc.abstractmethod
     def update_columns(
         self, gradients: tf.Tensor, state: base.State
@@ -124,9 +147,29 @@ class ColumnwiseRule(base.UpdateRule):
     def initial_state(self, params: Sequence[tf.Tensor]) -> base.State:
         """See base class; the columns' state, and the inputs' if any."""
         columns = self.initial_columns(sum(map(self._num_columns, params)))
-        if not self.inputs.has_state:
-            return columns
-        return columns, self.inputs.initial_state(params, self.dtype)
+        return self._with_inputs(columns, params)
+
+    def initial_state_of_functions(
+        self, params: Sequence[tf.Tensor], num_functions: int | None
+    ) -> base.State:
+        """See base class.
+
+        Raises:
+            ValueError: If a parameter's first axis does not count functions,
+                and that makes a difference.
+        """
+        if num_functions is None or self.independent_columns:
+            return self.initial_state(params)
+        for param in params:
+            if tuple(param.shape)[:1] != (num_functions,):
+                raise ValueError(
+                    f"With {num_functions} functions, the first axis of each "
+                    "parameter must count them; received one of shape "
+                    f"{tuple(param.shape)}."
+                )
+        num_columns = sum(map(self._num_columns, params))
+        columns = self.initial_columns_of_functions(num_columns, num_functions)
+        return self._with_inputs(columns, params)
 
     def __call__(
         self, gradients: Sequence[tf.Tensor], state: base.State
@@ -141,9 +184,9 @@ class ColumnwiseRule(base.UpdateRule):
         """See base class; inputs and values, where they are asked for."""
         updates, state, features, values = self._step(gradients, state)
         record: tuple[tf.Tensor, ...] = ()
-        if self.independent_columns and self.inputs.is_recorded:
+        if self.inputs.is_recorded:
             record += (features,)
-        if self.independent_columns and self.outputs.is_recorded:
+        if self.outputs.is_recorded:
             record += (values,)
         return updates, state, record
 
@@ -155,27 +198,37 @@ class ColumnwiseRule(base.UpdateRule):
         cotangents: Sequence[tf.Tensor],
         options: base.ReplayOptions,
     ) -> list[tf.Tensor]:
-        """See base class; in blocks where columns are independent."""
+        """See base class; in blocks where columns are independent.
+
+        With what inputs and outputs gave on the way forward, neither of which
+        holds weights, `sum_t <u_t, c_t>` is a sum over columns' values alone.
+        """
         if not self.independent_columns:
-            return super().replay(
-                gradients, records, state, cotangents, options
-            )
+            base.check_all_coordinates(self, options)
         records = list(records)
+        columns = state[0] if self.inputs.has_state else state
+        num_functions = self.num_functions_of(columns)
         features = (
             records.pop(0)
             if self.inputs.is_recorded
-            else self._stack_columns(gradients)
+            else self._stack_columns(gradients, num_functions)
         )
         if self.outputs.is_recorded:
             pull_back = tf.function(
-                self._pull_back,
+                lambda *sequence: self._pull_back(*sequence, num_functions),
                 jit_compile=options.jit_compile,
                 autograph=False,
             )
             factors = pull_back(records.pop(0), list(cotangents))
         else:
-            factors = self._stack_columns(cotangents)
-        columns = state[0] if self.inputs.has_state else state
+            factors = self._stack_columns(cotangents, num_functions)
+        if not self.independent_columns:
+            together = tf.function(
+                lambda *sequence: self.replay_columns(*sequence),
+                jit_compile=options.jit_compile,
+                autograph=False,
+            )
+            return together(features, columns, factors)
         given = features, columns
         if options.coordinate_fraction < 1.0:
             given, factors = blocks.sample(
@@ -207,12 +260,13 @@ class ColumnwiseRule(base.UpdateRule):
         Where columns are all that there is to it, `update` takes gradients of
         shape [columns] or [rows, columns].
         """
-        if self.inputs.is_recorded or self.outputs.is_recorded:
+        first = self.initial_columns(1)
+        is_flat = all(t.shape.rank == 2 for t in tf.nest.flatten(first))
+        if self.inputs.is_recorded or self.outputs.is_recorded or not is_flat:
             return super().functions()
         rows = self.arrangement.rows
         state = tf.nest.map_structure(
-            lambda t: tf.TensorSpec([t.shape[0], None], t.dtype),
-            self.initial_columns(1),
+            lambda t: tf.TensorSpec([t.shape[0], None], t.dtype), first
         )
 
         def update(gradients, state):
@@ -242,21 +296,51 @@ class ColumnwiseRule(base.UpdateRule):
         features, others = self.inputs(
             [tf.cast(gradient, self.dtype) for gradient in gradients], others
         )
-        matrix = self._to_columns(features)
+        num_functions = self.num_functions_of(columns)
+        matrix = self._to_columns(features, num_functions)
         values, columns = self.update_columns(matrix, columns)
         state = (columns, others) if has_state else columns
-        return self._updates(values, gradients), state, matrix, values
+        values_of = self._by_parameter(values, gradients, num_functions)
+        updates = self._updates(values_of, gradients)
+        return updates, state, matrix, values
 
-    def _to_columns(self, features: Sequence[Sequence[tf.Tensor]]) -> tf.Tensor:
+    def _with_inputs(
+        self, columns: base.State, params: Sequence[tf.Tensor]
+    ) -> base.State:
+        """Returns the columns' state, and the inputs' if any."""
+        if not self.inputs.has_state:
+            return columns
+        return columns, self.inputs.initial_state(params, self.dtype)
+
+    def _to_columns(
+        self,
+        features: Sequence[Sequence[tf.Tensor]],
+        num_functions: int | tf.Tensor,
+    ) -> tf.Tensor:
         """Returns one matrix for some tensors of each parameter."""
         arrange = self.arrangement
-        return tf.concat(
+        return _join(
             [
                 tf.concat([arrange.to_columns(t) for t in tensors], axis=0)
                 for tensors in features
             ],
-            axis=1,
+            num_functions,
         )
+
+    def _by_parameter(
+        self,
+        values: tf.Tensor,
+        like: Sequence[tf.Tensor],
+        num_functions: int | tf.Tensor,
+    ) -> tf.Tensor:
+        """Orders columns parameter by parameter, not function by function."""
+        if len(like) == 1 or num_functions == 1:
+            return values
+        rows = values.shape[0]
+        groups = tf.reshape(values, [rows, num_functions, -1])
+        sizes = [self._num_columns(t) // num_functions for t in like]
+        parts = tf.split(groups, sizes, axis=2)
+        return tf.concat([tf.reshape(p, [rows, -1]) for p in parts], axis=1)
 
     def _updates(
         self, values: tf.Tensor, like: Sequence[tf.Tensor]
@@ -275,7 +359,10 @@ class ColumnwiseRule(base.UpdateRule):
         ]
 
     def _pull_back(
-        self, values: tf.Tensor, cotangents: Sequence[tf.Tensor]
+        self,
+        values: tf.Tensor,
+        cotangents: Sequence[tf.Tensor],
+        num_functions: int | tf.Tensor,
     ) -> tf.Tensor:
         """Returns `J_N(v_t)^T c_t` as columns, shape [steps, rows, columns]."""
 
@@ -283,7 +370,8 @@ class ColumnwiseRule(base.UpdateRule):
             matrix, factors = step
             with tf.GradientTape() as tape:
                 tape.watch(matrix)
-                updates = self._updates(matrix, factors)
+                values_of = self._by_parameter(matrix, factors, num_functions)
+                updates = self._updates(values_of, factors)
             return tape.gradient(updates, matrix, output_gradients=factors)
 
         spec = tf.TensorSpec(values.shape[1:], values.dtype)
@@ -291,13 +379,15 @@ class ColumnwiseRule(base.UpdateRule):
             pull_back, (values, cotangents), fn_output_signature=spec
         )
 
-    def _stack_columns(self, tensors: Sequence[tf.Tensor]) -> tf.Tensor:
+    def _stack_columns(
+        self, tensors: Sequence[tf.Tensor], num_functions: int | tf.Tensor
+    ) -> tf.Tensor:
         """Returns all steps of tensors as columns."""
         parts = [
             tf.cast(self.arrangement.stack_columns(tensor), self.dtype)
             for tensor in tensors
         ]
-        return tf.concat(parts, axis=2)
+        return _join(parts, num_functions)
 
     def _num_columns(self, tensor: tf.Tensor) -> int | tf.Tensor:
         shape = tf.TensorShape(tensor.shape)
@@ -305,6 +395,17 @@ class ColumnwiseRule(base.UpdateRule):
             return self.arrangement.num_columns(shape)
         self.arrangement.check_shape(shape)
         return tf.size(tensor) // self.arrangement.rows
+
+
+def _join(
+    parts: Sequence[tf.Tensor], num_functions: int | tf.Tensor
+) -> tf.Tensor:
+    """Joins parameters' columns, function by function, along the last axis."""
+    if len(parts) == 1 or num_functions == 1:
+        return tf.concat(parts, axis=-1)
+    head = parts[0].shape[:-1]
+    groups = [tf.reshape(part, [*head, num_functions, -1]) for part in parts]
+    return tf.reshape(tf.concat(groups, axis=-1), [*head, -1])
 
 
 def _shape(tensor: tf.Tensor) -> Sequence[int] | tf.Tensor:

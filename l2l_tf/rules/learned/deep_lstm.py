@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -9,6 +10,7 @@ import tensorflow as tf
 
 from l2l_tf.core import randomness
 from l2l_tf.rules import gradients as gradients_lib
+from l2l_tf.rules.learned import averaging
 from l2l_tf.rules.learned import deep_lstm_gradient
 from l2l_tf.rules.learned import lstm
 
@@ -24,9 +26,11 @@ Initializer = str | float
 class DeepLSTM(Module):
     """A stack of LSTM layers and a linear layer, applied to every column.
 
-    With no layers it is the linear layer alone.
+    With no layers it is the linear layer alone. The last cells of each layer
+    may be averaging ones: what they give, to the layer above and to their own
+    layer's next step, is averaged over the columns of each function.
 
-    Source: Andrychowicz et al. 2016, section 2.1.
+    Source: Andrychowicz et al. 2016, section 2.1 and appendix B.1.
     """
 
     def __init__(
@@ -38,6 +42,8 @@ class DeepLSTM(Module):
         seed: int = 0,
         dtype: tf.DType = tf.float32,
         name: str | None = None,
+        averaging_cells: Sequence[int] | None = None,
+        skip: bool = False,
     ):
         """Creates the weights.
 
@@ -53,15 +59,22 @@ class DeepLSTM(Module):
             seed: Seed of the draw.
             dtype: Type of weights, state and arithmetic.
             name: The module's name.
+            averaging_cells: How many of each layer's cells are averaging ones;
+                by default none.
+            skip: Whether the linear layer is given the features, too.
         """
         super().__init__(name=name)
         self.layers = tuple(layers)
+        self.skip = skip
+        self.averaging_cells = tuple(averaging_cells or [0] * len(self.layers))
         self.dtype = dtype
         self.weights, self.biases = [], []
         stream = randomness.stream(tf.constant([seed, 0]), "rule")
         size = input_size
         for index, units in enumerate((*self.layers, output_size)):
             is_lstm = index < len(self.layers)
+            if skip and self.layers and not is_lstm:
+                size += input_size
             shape = [4 * units, size + units] if is_lstm else [units, size]
             bias = tf.zeros([shape[0], 1], dtype)
             if is_lstm:
@@ -76,20 +89,36 @@ class DeepLSTM(Module):
             self.biases.append(tf.Variable(bias, name=f"{label}_b"))
             size = units
 
-    def initial_state(self, num_columns: int | tf.Tensor) -> list[tf.Tensor]:
+    def initial_state(
+        self, num_columns: int | tf.Tensor, num_functions: int | tf.Tensor = 1
+    ) -> list[tf.Tensor]:
         """Returns zeros: hidden and cell state of each layer in turn.
 
         Args:
             num_columns: Number of columns.
+            num_functions: How many functions they belong to, as many to each;
+                the columns lie function by function.
 
         Returns:
-            Tensors of shape [hidden_size, num_columns], two for each layer.
+            Tensors of shape [hidden_size, num_columns], two for each layer. A
+            layer with averaging cells has three: those of the other cells, the
+            averages, of shape [averaging_cells, num_functions], and all cell
+            states.
         """
-        return [
-            tf.zeros(tf.stack([units, num_columns]), self.dtype)
-            for units in self.layers
-            for _ in ("hidden", "cell")
-        ]
+        shapes: list[tuple[int, int | tf.Tensor]] = []
+        for units, count in self._sizes():
+            shapes.append((units - count, num_columns))
+            shapes += [(count, num_functions)] if count else []
+            shapes.append((units, num_columns))
+        return [tf.zeros(tf.stack(shape), self.dtype) for shape in shapes]
+
+    def num_functions(self, state: Sequence[tf.Tensor]) -> int | tf.Tensor:
+        """Returns how many functions a state is for.
+
+        Without averaging cells that makes no difference, and is 1.
+        """
+        averages = [p[1] for p, _ in self._layers_of(state) if len(p) > 1]
+        return averaging.size(averages[0], 1) if averages else 1
 
     def __call__(
         self, features: tf.Tensor, state: Sequence[tf.Tensor]
@@ -103,16 +132,22 @@ class DeepLSTM(Module):
         Returns:
             Outputs of shape [output_size, columns], and the next state.
         """
-        next_state = []
-        for index in range(len(self.layers)):
+        next_state, given = [], features
+        num_functions = self.num_functions(state)
+        for index, (parts, cell) in enumerate(self._layers_of(state)):
             hidden, cell = lstm.step(
                 features,
-                *state[2 * index : 2 * index + 2],
+                averaging.unpack(parts),
+                cell,
                 self.weights[index],
                 self.biases[index],
             )
-            next_state += [hidden, cell]
-            features = hidden
+            count = self.averaging_cells[index]
+            parts = averaging.pack(hidden, count, num_functions)
+            next_state += [*parts, cell]
+            features = averaging.unpack(parts)
+        if self.skip and self.layers:
+            features = tf.concat([features, given], axis=0)
         outputs = tf.matmul(self.weights[-1], features) + self.biases[-1]
         return outputs, next_state
 
@@ -136,13 +171,40 @@ class DeepLSTM(Module):
             [tf.convert_to_tensor(w) for w in self.weights],
             [tf.convert_to_tensor(b) for b in self.biases],
             features,
-            state,
+            [
+                tensor
+                for parts, cell in self._layers_of(state)
+                for tensor in (averaging.unpack(parts), cell)
+            ],
             cotangents,
+            [
+                functools.partial(
+                    averaging.mix,
+                    count=count,
+                    num_functions=self.num_functions(state),
+                )
+                for count in self.averaging_cells
+            ],
         )
         found = zip(
             [*self.weights, *self.biases], [*weights, *biases], strict=True
         )
         return gradients_lib.in_order(self.trainable_variables, found)
+
+    def _sizes(self) -> list[tuple[int, int]]:
+        """Returns the cells of each layer, and how many are averaging ones."""
+        return list(zip(self.layers, self.averaging_cells, strict=True))
+
+    def _layers_of(
+        self, state: Sequence[tf.Tensor]
+    ) -> list[tuple[list[tf.Tensor], tf.Tensor]]:
+        """Returns, for each layer, hidden state as packed, and cell state."""
+        rest, layers = list(state), []
+        for _, count in self._sizes():
+            size = 2 if count else 1
+            layers.append((rest[:size], rest[size]))
+            rest = rest[size + 1 :]
+        return layers
 
 
 def _draw(

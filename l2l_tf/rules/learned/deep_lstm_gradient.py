@@ -8,11 +8,14 @@ come with one product.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
 from l2l_tf.rules.learned import lstm
+
+Mixer = Callable[[tf.Tensor], tf.Tensor]
+"""A linear function of hidden states that is its own transpose."""
 
 
 def weights_gradient(
@@ -21,6 +24,7 @@ def weights_gradient(
     features: tf.Tensor,
     state: Sequence[tf.Tensor],
     cotangents: tf.Tensor,
+    mixers: Sequence[Mixer] | None = None,
 ) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
     """Differentiates `sum_t <y_t, c_t>` with respect to weights and biases.
 
@@ -35,12 +39,15 @@ def weights_gradient(
         features: The inputs x_t, shape [steps, input_size, columns].
         state: Hidden and cell state of each layer before the first step.
         cotangents: The c_t, shape [steps, output_size, columns].
+        mixers: What each LSTM layer's hidden state goes through before anyone
+            reads it, itself at the next step included; by default nothing.
 
     Returns:
         Gradients of the weights, and of the biases.
     """
     num_steps = features.shape[0]
-    states, last = _record_states(weights, biases, features, state)
+    mixers = mixers or [tf.identity] * (len(weights) - 1)
+    states, last = _record_states(weights, biases, features, state, mixers)
     joined = [
         tf.concat(pair, axis=1) for pair in zip(weights, biases, strict=True)
     ]
@@ -62,7 +69,7 @@ def weights_gradient(
                     before[hidden],
                     before[cell],
                     after[cell],
-                    from_above + state_gradients[hidden],
+                    mixers[index](from_above + state_gradients[hidden]),
                     state_gradients[cell],
                 )
             )
@@ -83,7 +90,7 @@ def weights_gradient(
     return [g[:, :-1] for g in gradients], [g[:, -1:] for g in gradients]
 
 
-def _record_states(weights, biases, features, state):
+def _record_states(weights, biases, features, state, mixers):
     """Returns the states before each step, stacked, and the one after all."""
     num_steps = features.shape[0]
 
@@ -97,13 +104,14 @@ def _record_states(weights, biases, features, state):
     def advance(inputs, state):
         after = []
         for index in range(len(weights) - 1):
-            after += lstm.step(
+            hidden, cell = lstm.step(
                 inputs,
                 *state[2 * index : 2 * index + 2],
                 weights[index],
                 biases[index],
             )
-            inputs = after[-2]
+            inputs = mixers[index](hidden)
+            after += [inputs, cell]
         return after
 
     arrays = [

@@ -200,6 +200,9 @@ def test_configurations_from_before_inputs_and_outputs_rebuild():
         "inputs_options": {},
         "outputs": "raw",
         "outputs_options": {},
+        "averaging_cells": [0, 0],
+        "frame": "absolute",
+        "skip": False,
     }
     state = registry.make_rule(old).initial_state([tf.zeros([3])])
     assert [tuple(tensor.shape) for tensor in state] == [(20, 3)] * 4
