@@ -46,6 +46,7 @@ def run(main: Callable[[list[str]], None]) -> None:
             OSError,
             tf.errors.OpError,
             compilation.CompilationError,
+            compilation.StepError,
             data.DataNotFoundError,
             meta_training.MetaTrainingError,
             metadata_lib.SavedOptimizerError,
@@ -179,14 +180,6 @@ def check_output(*names: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not os.access(path.parent, os.W_OK):
             raise UsageError(f"--{name}={value!r} cannot be written.")
-
-
-def check_folder(name: str) -> None:
-    """Refuses a flag's folder that is something else."""
-    value = flags.FLAGS[name].value
-    path = pathlib.Path(value or ".").expanduser()
-    if path.exists() and not path.is_dir():
-        raise UsageError(f"--{name}={value!r} is a file, not a folder.")
 
 
 def _parse_flags(argv: list[str]) -> list[str]:

@@ -85,7 +85,8 @@ def main(argv: list[str]) -> None:
     from l2l_tf.evaluation import comparison
     from l2l_tf.evaluation import plotting
     from l2l_tf.evaluation import rate_search
-    from l2l_tf.meta_training import interfaces
+    from l2l_tf.meta_training import problem_interface
+    from l2l_tf.meta_training import rule_interface
     from l2l_tf.problems import base
     from l2l_tf.rules import hand_designed
     from l2l_tf.saving import metadata as metadata_lib
@@ -97,7 +98,7 @@ def main(argv: list[str]) -> None:
     problem = command_line.build_problem(
         FLAGS.problem, FLAGS.problem_options, FLAGS.data_dir
     )
-    params = command_line.checked(interfaces.check_problem, problem)
+    params = command_line.checked(problem_interface.check, problem)
     known = hand_designed.names()
     baselines = _names(FLAGS.compare, known)
     name = FLAGS.optimizer.lower()
@@ -117,7 +118,7 @@ def main(argv: list[str]) -> None:
             saved_optimizer.load, FLAGS.path, problem.parameter_names
         )
         command_line.checked(
-            interfaces.check_rule, rule, params, problem.num_functions
+            rule_interface.check, rule, params, problem.num_functions
         )
         learned[comparison.LEARNED] = rule
     elif FLAGS.path is not None:

@@ -72,7 +72,8 @@ def main(argv: list[str]) -> None:
     import numpy as np
     import tqdm
 
-    from l2l_tf.meta_training import interfaces
+    from l2l_tf.meta_training import problem_interface
+    from l2l_tf.meta_training import rule_interface
     from l2l_tf.problems import images
     from l2l_tf.problems import style_transfer
 
@@ -87,7 +88,8 @@ def main(argv: list[str]) -> None:
     rule = _rule()
     problem, content, style = _problem(content, style, rule)
     if rule is not None:
-        command_line.checked(interfaces.check, rule, problem)
+        params = command_line.checked(problem_interface.check, problem)
+        command_line.checked(rule_interface.check, rule, params)
     with tqdm.tqdm(total=FLAGS.steps, unit="step") as bar:
         recording = _record(problem, rule, bar.update)
     losses = recording.losses[0]

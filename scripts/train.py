@@ -103,10 +103,12 @@ def main(argv: list[str]) -> None:
     if FLAGS.recipe is not None:
         _train_recipe()
         return
+    from l2l_tf.core import folders
     from l2l_tf.meta_training import config as experiment_config
     from l2l_tf.meta_training import experiment as experiment_lib
 
-    command_line.check_folder("log_dir")
+    if FLAGS.log_dir is not None:
+        command_line.checked(folders.check_place, "log_dir", FLAGS.log_dir)
     save_path = FLAGS.save_path or f"runs/{FLAGS.problem}"
     command_line.checked(
         experiment_config.check_folder, save_path, FLAGS.resume, FLAGS.overwrite
@@ -124,12 +126,11 @@ def main(argv: list[str]) -> None:
     experiment = command_line.checked(
         experiment_lib.Experiment, save_path, problem, config
     )
-    if FLAGS.overwrite:
-        experiment_config.remove_folder(save_path)
     exported = experiment_lib.run(
         experiment,
         log_dir=FLAGS.log_dir,
         test_runs=FLAGS.test_runs,
+        overwrite=FLAGS.overwrite,
     )
     print(f"Optimizer: {exported}")
     print(f"TensorBoard: tensorboard --logdir {FLAGS.log_dir or save_path}")
@@ -144,6 +145,7 @@ def describe(saved):
     from l2l_tf.meta_training import config as experiment_config
     from l2l_tf.meta_training import preparation
     from l2l_tf.meta_training import settings as settings_lib
+    from l2l_tf.problems import description
 
     name, problem_options = FLAGS.problem, FLAGS.problem_options
     initial_optimizer = FLAGS.initial_optimizer
@@ -169,7 +171,7 @@ def describe(saved):
     elif saved is not None:
         rule = saved.rule
     elif initial_optimizer is None:
-        rule = problem.default_rule()
+        rule = command_line.checked(description.default_rule, problem)
     config = experiment_config.Config(
         problem.config(),
         command_line.checked_options(

@@ -1,8 +1,9 @@
-"""What XLA should compile, and what it cannot, said in one sentence."""
+"""What XLA should compile, and what fails then, said in one sentence."""
 
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 
 import tensorflow as tf
@@ -12,29 +13,49 @@ class CompilationError(RuntimeError):
     """XLA cannot compile a computation."""
 
 
+class StepError(RuntimeError):
+    """The problem, or the rule, fails in a step."""
+
+
 @contextlib.contextmanager
 def explained(jit_compile: bool) -> Iterator[None]:
-    """Turns XLA's refusal of what runs inside into advice.
+    """Says in one sentence what TensorFlow refuses of the steps run inside.
 
     Args:
-        jit_compile: Whether XLA compiles it; if not, errors pass.
+        jit_compile: Whether XLA compiles them.
 
     Raises:
-        CompilationError: If XLA refuses.
+        CompilationError: If XLA cannot compile them.
+        StepError: If they fail.
     """
     try:
         yield
-    except (
-        tf.errors.InvalidArgumentError,
-        tf.errors.UnimplementedError,
-    ) as error:
+    except tf.errors.OpError as error:
         said = [line for line in error.message.splitlines() if "XLA" in line]
-        if not (jit_compile and said):
-            raise
-        raise CompilationError(
-            "XLA cannot compile this problem, or the rule; use "
-            f"jit_compile=False. XLA says: {said[0]}"
+        if jit_compile and said and isinstance(error, _REFUSALS):
+            raise CompilationError(
+                "XLA cannot compile this problem, or the rule; use "
+                f"jit_compile=False. XLA says: {said[0]}"
+            ) from error
+        raise StepError(
+            "The problem, or the rule, fails in a step: "
+            f"{_sentence(error.message)} ({type(error).__name__})."
         ) from error
+
+
+_REFUSALS = (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError)
+# Lines before the one that says what is wrong: where its node was made.
+_WHERE = ("Graph execution error", "Detected at", "File ", "<stack traces")
+
+
+def _sentence(message: str) -> str:
+    for line in message.splitlines():
+        # A line may begin with a node's name, or the number of the error.
+        line = re.sub(r"\{\{.*?\}\}|^\s*\(\d+\) [A-Z_]+:", "", line).strip()
+        is_count = re.match(r"\d+ root error", line)
+        if line and not is_count and not line.startswith(_WHERE):
+            return line.rstrip(".:")
+    return "TensorFlow does not say why"
 
 
 _CONVOLUTIONS = (

@@ -35,11 +35,19 @@ def explained(what: str, *passed: type[BaseException]) -> Iterator[None]:
     except passed:
         raise
     except (Exception, SystemExit) as error:
-        said = (str(error).strip().splitlines() or [""])[0].rstrip(".:")
+        said = (_text(error).strip().splitlines() or [""])[0].rstrip(".:")
         kind = ", ".join([type(error).__name__, *_place(error)])
         raise ValueError(
             f"{what}: {said} ({kind})." if said else f"{what}: {kind}."
         ) from error
+
+
+def _text(error: BaseException) -> str:
+    """Returns an error's message, or nothing where it cannot be said."""
+    try:
+        return str(error)
+    except Exception:
+        return ""
 
 
 def _place(error: BaseException) -> list[str]:

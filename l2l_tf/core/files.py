@@ -90,6 +90,27 @@ def plain(value: Any) -> Any:
     return json.loads(json.dumps(value))
 
 
+def check_plain(value: Any) -> None:
+    """Refuses what a JSON file would not bring back, but for tuples.
+
+    Args:
+        value: The value.
+
+    Raises:
+        ValueError: If it holds numbers that are not finite, names that are no
+            text, other things than numbers, text, lists and objects, or is
+            nested more than `MAX_JSON_DEPTH` deep.
+    """
+    try:
+        text = json.dumps(value, allow_nan=False)
+    except RecursionError:
+        raise _too_deep() from None
+    except TypeError as error:
+        raise ValueError(str(error)) from error
+    check_depth(json.loads(text))
+    _check_keys(value)
+
+
 def read_json(
     path: str | os.PathLike,
     max_bytes: int = MAX_JSON_BYTES,
@@ -180,6 +201,18 @@ def check_depth(value: Any) -> None:
         if not level:
             return
     raise _too_deep()
+
+
+def _check_keys(value: Any) -> None:
+    children = value
+    if isinstance(value, dict):
+        for key in value:
+            if not isinstance(key, str):
+                raise ValueError(f"the name {key!r} is no text")
+        children = value.values()
+    if isinstance(value, (dict, list, tuple)):
+        for child in children:
+            _check_keys(child)
 
 
 def _too_deep() -> ValueError:

@@ -12,6 +12,7 @@ import ctypes
 import errno
 import os
 import pathlib
+import stat
 from collections.abc import Callable, Iterator
 
 from l2l_tf.core import siblings
@@ -94,6 +95,41 @@ def remove_folder(target: str | os.PathLike) -> None:
         aside = siblings.make_name(target, siblings.GONE)
         os.rename(target, aside)
         siblings.discard(aside)
+
+
+def check_place(name: str, path: str | os.PathLike) -> None:
+    """Refuses a path where there is no folder, and none can be made.
+
+    Args:
+        name: What the path is called, for messages.
+        path: The path.
+
+    Raises:
+        ValueError: If that is so; it says why.
+    """
+    said = f"{name}={str(path)!r}"
+    whole = siblings.absolute(path)
+    for place in (whole, *whole.parents):
+        try:
+            is_folder = stat.S_ISDIR(os.stat(place).st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            if not os.path.islink(place):
+                continue
+            what = "a link that leads nowhere"
+        except OSError as error:
+            raise ValueError(
+                f"{said} cannot be used: {error.strerror}."
+            ) from error
+        else:
+            if is_folder:
+                break
+            what = "a file"
+        where = "is" if place == whole else f"lies below {str(place)!r},"
+        raise ValueError(f"{said} {where} {what}, not a folder.")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise ValueError(
+            f"{said} cannot be used: nothing can be written in {str(place)!r}."
+        )
 
 
 def _rename_to_nothing(source: pathlib.Path, target: pathlib.Path) -> None:

@@ -157,12 +157,13 @@ class Recorder:
         progress: Callable[[int], Any],
     ) -> tuple[Any, list[tf.Tensor]]:
         """Returns losses and metrics of one run, and its last parameters."""
-        run, parts = self._start(seed, rate), []
-        for size, advance in self._advances:
-            with compilation.explained(self._jit_compile):
+        parts = []
+        with compilation.explained(self._jit_compile):
+            run = self._start(seed, rate)
+            for size, advance in self._advances:
                 part, run = advance(run, rate)
-            parts.append(part)
-            progress(size)
+                parts.append(part)
+                progress(size)
         # A chunk begins with the evaluation that the one before ends with.
         curves = tf.nest.map_structure(
             lambda *chunks: np.concatenate(

@@ -13,6 +13,7 @@ from l2l_tf.core import files
 from l2l_tf.core import folders
 from l2l_tf.core import registry
 from l2l_tf.meta_training import locking
+from l2l_tf.meta_training import replacement
 from l2l_tf.meta_training import settings as settings_lib
 
 RECIPE = "recipe.json"
@@ -21,6 +22,7 @@ _CONFIG = "config.json"
 _PLACES = (
     (_CONFIG, pathlib.Path.is_file, "file"),
     ("checkpoints", pathlib.Path.is_dir, "folder"),
+    ("checkpoints/checkpoint", pathlib.Path.is_file, "file"),
     ("logs", pathlib.Path.is_dir, "folder"),
     ("optimizer", pathlib.Path.is_dir, "folder"),
 )
@@ -103,7 +105,10 @@ def _check_fields(
 def check_folder(
     save_path: str | os.PathLike, resume: bool, overwrite: bool
 ) -> None:
-    """Makes sure that nothing saved is lost by accident; changes nothing.
+    """Makes sure that nothing saved is lost by accident.
+
+    Nothing is changed, but for what was left by a process that was killed while
+    it replaced the folder.
 
     Args:
         save_path: The experiment's folder.
@@ -113,11 +118,14 @@ def check_folder(
     Raises:
         FileExistsError: If the folder is in use and neither is asked for, or
             if it holds something else.
-        ValueError: If both are asked for.
+        ValueError: If both are asked for, or no folder can be made there.
     """
     path = pathlib.Path(save_path).expanduser()
     if resume and overwrite:
         raise ValueError("resume=True and overwrite=True exclude each other.")
+    if not os.path.isfile(path):
+        folders.check_place("save_path", save_path)
+    replacement.mend(path)
     if not path.exists():
         return
     if not (resume or overwrite):
@@ -144,15 +152,12 @@ def check_folder(
             f"save_path={str(save_path)!r} holds something else than an "
             "experiment; choose another path."
         )
-
-
-def remove_folder(save_path: str | os.PathLike) -> None:
-    """Removes an experiment that is replaced, if there is one."""
-    path = pathlib.Path(save_path).expanduser()
-    if not path.exists():
-        return
-    with locking.locked(path):
-        folders.remove_folder(path)
+    here = pathlib.Path.cwd()
+    if overwrite and replacement.resolved(path) in (here, *here.parents):
+        raise ValueError(
+            f"save_path={str(save_path)!r} is the working directory, or the "
+            "working directory lies in it: it is replaced from elsewhere only."
+        )
 
 
 def write_config(save_path: str | os.PathLike, config: Config) -> None:

@@ -17,7 +17,6 @@ SCHEDULES = ("constant", "cosine")
 
 # The least and the greatest normal numbers of float32.
 _FLOAT32_RANGE = (1.1754944e-38, 3.4028235e38)
-
 Convert = Callable[[str, Any], Any]
 
 

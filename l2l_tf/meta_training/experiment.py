@@ -15,14 +15,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from l2l_tf.core import checks
+from l2l_tf.core import folders
 from l2l_tf.meta_training import checkpoints
 from l2l_tf.meta_training import config as config_lib
 from l2l_tf.meta_training import locking
 from l2l_tf.meta_training import preparation
 from l2l_tf.meta_training import provenance
+from l2l_tf.meta_training import replacement
 from l2l_tf.meta_training import reporting
 from l2l_tf.meta_training import settings as settings_lib
 from l2l_tf.problems import base as problems
+from l2l_tf.problems import description
 from l2l_tf.saving import metadata as metadata_lib
 from l2l_tf.saving import saved_optimizer
 
@@ -171,6 +174,7 @@ def meta_train(
     if saved is not None and rule is None:
         rule = saved.rule
     made = settings_lib.make(settings)
+    description.check(problem)
     config = config_lib.Config(
         problem.config(),
         preparation.complete_rule(rule, problem, initial_optimizer, made.seed),
@@ -180,9 +184,7 @@ def meta_train(
     if saved is not None:
         config = config_lib.continued(saved, config)
     experiment = Experiment(save_path, problem, config)
-    if overwrite:
-        config_lib.remove_folder(save_path)
-    return run(experiment, test_runs=test_runs)
+    return run(experiment, test_runs=test_runs, overwrite=overwrite)
 
 
 def run(
@@ -190,6 +192,7 @@ def run(
     log_dir: str | os.PathLike | None = None,
     test_runs: int = 0,
     baselines: Sequence[str] = provenance.BASELINES,
+    overwrite: bool = False,
 ) -> pathlib.Path:
     """Continues or starts an experiment, trains it to the end and exports.
 
@@ -198,15 +201,23 @@ def run(
         log_dir: TensorBoard's folder; `logs` in the experiment's by default.
         test_runs: Test runs for the metadata, see `Experiment.export`.
         baselines: What to test beside the rule.
+        overwrite: Whether it replaces an experiment in its folder, which is
+            kept until there is a checkpoint of this one.
 
     Returns:
         The folder of the exported optimizer.
 
     Raises:
         FileExistsError: If another process trains in the same folder.
+        ValueError: If `log_dir` cannot be made.
     """
+    if log_dir is not None:
+        folders.check_place("log_dir", log_dir)
     progress = experiment.trainer.progress
-    with locking.locked(experiment.path, lambda: int(progress.runs_done) > 0):
+    with (
+        replacement.replacing(experiment.path, overwrite),
+        locking.locked(experiment.path, lambda: int(progress.runs_done) > 0),
+    ):
         _train(experiment, log_dir)
         return experiment.export(test_runs=test_runs, baselines=baselines)
 

@@ -31,23 +31,29 @@ def locked(
     Raises:
         FileExistsError: If another process, which is named, has the lock.
     """
-    path = pathlib.Path(folder)
+    # Links followed: what is behind one may have been put aside just now.
+    path = pathlib.Path(os.path.realpath(folder))
     is_new = not path.exists()
     path.mkdir(parents=True, exist_ok=True)
     file = path / LOCK
+    if file.is_symlink() or (file.exists() and not file.is_file()):
+        raise FileExistsError(
+            f"In save_path={str(folder)!r}, {LOCK!r} is no plain file; move it "
+            "away, or choose another path."
+        )
     file.touch()
     try:
         held = siblings.hold(file)
     except BlockingIOError as error:
         raise FileExistsError(
-            f"save_path={str(path)!r} is in use by process "
+            f"save_path={str(folder)!r} is in use by process "
             f"{file.read_text().strip() or 'unknown'}; wait until it ends, or "
             "choose another path."
         ) from error
     if held is None:
         warnings.warn(
-            f"save_path={str(path)!r} lies where there are no locks; make sure "
-            "that no other process trains there.",
+            f"save_path={str(folder)!r} lies where there are no locks; make "
+            "sure that no other process trains there.",
             stacklevel=3,
         )
     try:

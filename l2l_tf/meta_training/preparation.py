@@ -8,9 +8,11 @@ from typing import Any
 import tensorflow as tf
 
 from l2l_tf.meta_training import config as config_lib
-from l2l_tf.meta_training import interfaces
+from l2l_tf.meta_training import problem_interface
+from l2l_tf.meta_training import rule_interface
 from l2l_tf.meta_training import trainer as meta_training
 from l2l_tf.problems import base as problems
+from l2l_tf.problems import description
 from l2l_tf.rules import base as rules
 from l2l_tf.rules import registry
 from l2l_tf.saving import metadata as metadata_lib
@@ -37,7 +39,7 @@ def complete_rule(
     """
     if rule is None and initial_optimizer is not None:
         rule = metadata_lib.read(initial_optimizer)["rule"]
-    rule = registry.with_seed(rule or problem.default_rule(), seed)
+    rule = registry.with_seed(rule or description.default_rule(problem), seed)
     made = registry.make_rule(rule, problem.parameter_names)
     complete = registry.config_of(made)
     lost = sorted(set(rule) - set(complete))
@@ -54,7 +56,7 @@ def suited_rule(
     options: Mapping[str, Any], problem: problems.Problem
 ) -> dict[str, Any]:
     """Returns a rule of given options, in all else as it suits the problem."""
-    default = problem.default_rule()
+    default = description.default_rule(problem)
     name = default.get("rule", registry.DEFAULT)
     if options.get("rule", name) == name:
         return {**default, **options}
@@ -71,7 +73,9 @@ def make_trainer(
             when it is trained. Nothing has been written or trained by then.
     """
     rule = registry.make_rule(config.rule, problem.parameter_names)
-    interfaces.check(rule, problem)
+    params = problem_interface.check(problem)
+    rule_interface.check(rule, params, problem.num_functions)
+    problem_interface.check_splits(problem)
     trainer = meta_training.MetaTrainer(rule, problem, config.settings)
     saved_optimizer.check_exportable(rule)
     return trainer

@@ -173,10 +173,13 @@ def _stage(owner: str, values: Any) -> Stage:
         owner, values, [field.name for field in dataclasses.fields(Stage)]
     )
     name = values.get("name")
-    if not isinstance(name, str) or not re.fullmatch(r"[\w-][\w.-]*", name):
+    # It becomes the name of a folder.
+    if not isinstance(name, str) or not re.fullmatch(
+        r"[\w-][\w.-]{0,59}", name
+    ):
         raise ValueError(
-            f"{owner} needs a name of letters, digits, dots, dashes and "
-            f"underscores; received {name!r}."
+            f"{owner} needs a name of at most 60 letters, digits, dots, dashes "
+            f"and underscores; received {name!r}."
         )
     for key, (kind, said) in _KINDS.items():
         if key in values and not isinstance(values[key], kind):

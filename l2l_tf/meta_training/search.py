@@ -16,6 +16,7 @@ import numpy as np
 
 from l2l_tf.core import checks
 from l2l_tf.core import files
+from l2l_tf.core import folders
 from l2l_tf.meta_training import config as config_lib
 from l2l_tf.meta_training import experiment as experiment_lib
 from l2l_tf.meta_training import locking
@@ -181,6 +182,8 @@ def _run(
 
 def _check_folder(path: pathlib.Path) -> None:
     """Refuses a folder of something else, before anything is written there."""
+    if not os.path.isfile(path):
+        folders.check_place("save_path", path)
     if (path / _SEARCH).is_file() or not path.exists():
         return
     if not path.is_dir() or locking.holds_anything(path):

@@ -59,7 +59,10 @@ class Settings:
 
     num_epochs: int = _setting(10_000, "Number of runs.", checks.integer)
     num_steps: int = _setting(
-        100, "Updates of the optimizee per run.", checks.integer
+        100,
+        "Updates of the optimizee per run.",
+        # An int32 counts the evaluations, one more.
+        functools.partial(checks.integer, maximum=checks.MAX_INT32 - 1),
     )
     unroll_length: int = _setting(
         20, "Updates per unroll; divides num_steps.", checks.integer

@@ -19,6 +19,7 @@ from l2l_tf.meta_training import experiment as experiment_lib
 from l2l_tf.meta_training import locking
 from l2l_tf.meta_training import preparation
 from l2l_tf.meta_training import recipe as recipe_lib
+from l2l_tf.meta_training import replacement
 from l2l_tf.meta_training import settings as settings_lib
 from l2l_tf.problems import base as problems
 from l2l_tf.problems import registry
@@ -87,14 +88,15 @@ class Training:
         Returns:
             The folder of the last stage's optimizer.
         """
-        if self._overwrite:
-            config_lib.remove_folder(self._path)
         target = self._path / "optimizer"
 
         def has_begun():
             return any(stage.folder.exists() for stage in self._stages)
 
-        with locking.locked(self._path, has_begun):
+        with (
+            replacement.replacing(self._path, self._overwrite),
+            locking.locked(self._path, has_begun),
+        ):
             files.write_json(
                 self._path / config_lib.RECIPE, self._recipe.to_json()
             )

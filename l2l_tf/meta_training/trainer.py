@@ -128,6 +128,7 @@ class MetaTrainer:
         Raises:
             MetaTrainingError: If too many updates in a row were skipped.
             CompilationError: If XLA cannot compile the problem.
+            StepError: If the problem or the rule fails in a step.
         """
         while not self.is_finished:
             yield self._train_run()

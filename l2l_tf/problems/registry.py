@@ -11,6 +11,7 @@ from l2l_tf.core import imports
 from l2l_tf.core import registry
 from l2l_tf.problems import base
 from l2l_tf.problems import datasets
+from l2l_tf.problems import description
 
 PROBLEMS: registry.Registry[Callable[..., base.Problem]] = registry.Registry(
     "problem", "l2l_tf.problems"
@@ -39,7 +40,15 @@ def make_problem(
             f"The problem {name!r} is code to be imported, which only "
             f"import_problem does, or a script with problem={name!r}."
         )
-    return PROBLEMS.build(name, split, **options)
+    # The first is about the options, and the others about data and packages.
+    with failures.explained(
+        f"The problem {name!r} cannot be built",
+        ValueError,
+        datasets.DataNotFoundError,
+        OSError,
+        ImportError,
+    ):
+        return PROBLEMS.build(name, split, **options)
 
 
 def from_options(
@@ -71,7 +80,9 @@ def from_options(
             f"{options['split']!r}."
         )
     make = import_problem if may_import and is_import(name) else make_problem
-    return make(name, split, **options)
+    problem = make(name, split, **options)
+    description.check(problem)
+    return problem
 
 
 def is_import(name: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -59,8 +60,17 @@ def make_rule(
     """
     options = dict(config)
     name = options.pop("rule", DEFAULT)
-    rule = RULES.build(name, **options)
-    return rule if parameter_names is None else rule.bind(parameter_names)
+    # A ValueError is about the configuration, and is said already.
+    with failures.explained(f"The rule {name!r} cannot be built", ValueError):
+        rule = RULES.build(name, **options)
+        if parameter_names is not None:
+            rule = rule.bind(parameter_names)
+    if not isinstance(rule, base.UpdateRule):
+        raise ValueError(
+            f"bind() of the rule {name!r} must return a rule; received "
+            f"{reprlib.repr(rule)}."
+        )
+    return rule
 
 
 def config_of(rule: base.UpdateRule) -> dict[str, Any]:
@@ -81,9 +91,12 @@ def config_of(rule: base.UpdateRule) -> dict[str, Any]:
             f"{what} must return its name and options, "
             f"{{'rule': {rule.rule_name!r}, ...}}; received {config!r}."
         )
-    with failures.explained(f"{what} must hold what JSON does: {config!r}"):
-        is_same = files.plain(config) == files.plain(again)
-    if not is_same:
+    with failures.explained(
+        f"{what} must hold what JSON does: {reprlib.repr(config)}"
+    ):
+        files.check_plain(config)
+        files.check_plain(again)
+    if files.plain(config) != files.plain(again):
         raise ValueError(
             f"{what} must return the same each time; received {config!r} and "
             f"then {again!r}."

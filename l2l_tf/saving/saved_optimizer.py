@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from l2l_tf.core import failures
 from l2l_tf.core import folders
 from l2l_tf.core import siblings
 from l2l_tf.rules import base
@@ -90,9 +91,16 @@ def check_exportable(rule: base.UpdateRule) -> None:
     """Refuses a rule that could not be exported after training.
 
     Raises:
-        ValueError: As `export` does.
+        ValueError: As `export` does, and whatever its methods raise.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        failures.explained(
+            f"The rule {type(rule).__name__} cannot be exported",
+            ValueError,
+            OSError,
+        ),
+    ):
         export(rule, pathlib.Path(folder, "rule"), {})
 
 

@@ -35,7 +35,7 @@ def check(rule: base.UpdateRule, folder: pathlib.Path) -> None:
             updates.
     """
     loaded, _ = loading.load_once(folder)
-    if loaded.config() != files.plain(rule.config()):
+    if files.plain(loaded.config()) != files.plain(rule.config()):
         raise metadata_lib.SavedOptimizerError(
             "The rule is not saved, since another one is built from its "
             f"configuration: {rule.config()} became {loaded.config()}."

@@ -81,6 +81,57 @@ def test_refusals_of_xla_are_explained():
     ):
         with compilation.explained(True):
             refused()
-    with pytest.raises(tf.errors.InvalidArgumentError):
+    with pytest.raises(compilation.StepError, match="PyFunc") as error:
         with compilation.explained(False):
             refused()
+    assert isinstance(error.value.__cause__, tf.errors.InvalidArgumentError)
+
+
+def _raise_key_error():
+    raise KeyError("mine")
+
+
+def _assert_small(x):
+    tf.debugging.assert_less(x, 0.0, message="x must be small")
+    return x
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        (_assert_small, r"assertion failed: \[x must be small\]"),
+        (
+            lambda x: tf.py_function(_raise_key_error, [], tf.float32),
+            "KeyError: 'mine' .UnknownError",
+        ),
+        (
+            lambda x: tf.gather([1.0], tf.cast(x, tf.int32)),
+            r"indices = 7 is not in \[0, 1\) \(InvalidArgumentError",
+        ),
+    ],
+)
+def test_a_step_that_fails_is_told_in_one_sentence(step, said):
+    function = tf.function(step, autograph=False)
+    with pytest.raises(compilation.StepError, match=f"in a step: {said}") as e:
+        with compilation.explained(False):
+            function(tf.constant(7.0))
+    assert "\n" not in str(e.value) and "node" not in str(e.value)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Graph execution error:\n\nDetected at node 'a' defined at (most "
+        'recent call last):\n  File "a.py", line 1, in f\n\nx is 3:\n\t '
+        "[[{{node a}}]]",
+        "Graph execution error:\n\n2 root error(s) found.\n  (0) INVALID_"
+        "ARGUMENT:  x is 3\n\t [[{{node a}}]]\n0 successful operations.",
+    ],
+)
+def test_the_graphs_own_lines_are_left_out(message):
+    with pytest.raises(compilation.StepError) as raised:
+        with compilation.explained(False):
+            raise tf.errors.AbortedError(None, None, message)
+    assert str(raised.value) == (
+        "The problem, or the rule, fails in a step: x is 3 (AbortedError)."
+    )

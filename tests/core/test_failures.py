@@ -35,6 +35,20 @@ def test_any_failure_becomes_one_sentence_with_its_place(error, sentence):
     assert raised.value.__cause__ is error
 
 
+class _Mute(Exception):
+    """Says what its argument does."""
+
+    def __str__(self):
+        return self.args[0]()
+
+
+@pytest.mark.parametrize("said", [lambda: None, lambda: 1 / 0])
+def test_a_failure_whose_message_fails_is_told_by_its_kind(said):
+    with pytest.raises(ValueError, match="^It fails: _Mute, test_failures"):
+        with failures.explained("It fails"):
+            raise _Mute(said)
+
+
 def test_the_place_is_the_last_line_of_the_users_own():
     with pytest.raises(ValueError, match=r"\(JSONDecodeError, test_fail"):
         with failures.explained("It fails"):

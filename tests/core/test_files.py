@@ -139,6 +139,31 @@ def test_json_within_the_limits_is_read(tmp_path):
     assert files.read_json(path, kind=list) == [value]
 
 
+def _nested(depth):
+    value = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({"a": float("nan")}, "Out of range float"),
+        ({"a": [float("inf")]}, "Out of range float"),
+        ({"a": object()}, "object is not JSON"),
+        ({"a": ({3: 1},)}, "the name 3 is no text"),
+        (_nested(40), "nested more than 32 deep"),
+        (_nested(100_000), "nested more than 32 deep"),
+    ],
+    ids=range(6),
+)
+def test_what_json_does_not_bring_back_is_refused(value, message):
+    with pytest.raises(ValueError, match=message):
+        files.check_plain(value)
+    files.check_plain({"a": [1, 2.0, (None, "b")], "c": {}})
+
+
 def test_plain_values_are_those_that_json_brings_back(tmp_path):
     value = {"a": (1, 2.5, ("b",)), "c": None}
     path = files.write_json(tmp_path / "file.json", value)

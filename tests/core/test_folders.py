@@ -161,3 +161,33 @@ def test_a_failure_leaves_nothing(tmp_path):
             _make(folder / "sub", "x")
             raise KeyboardInterrupt
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("file", "is a file, not a folder"),
+        ("file/one/two", "lies below '.*file', a file, not a folder"),
+        ("dangling", "is a link that leads nowhere"),
+        ("dangling/one", "lies below '.*dangling', a link that leads nowhere"),
+        ("looping/one", "cannot be used: Too many levels"),
+        ("x" * 300, "cannot be used: File name too long"),
+    ],
+)
+def test_a_place_where_no_folder_can_be_is_refused(path, message, tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "dangling").symlink_to("nowhere")
+    (tmp_path / "looping").symlink_to("looping")
+    with pytest.raises(ValueError, match=f"^place='.*' {message}"):
+        folders.check_place("place", tmp_path / path)
+
+
+def test_a_place_for_a_folder_is_accepted_and_left(tmp_path, monkeypatch):
+    (tmp_path / "link").symlink_to(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for path in (".", "one/two", "link/one", tmp_path, tmp_path / "one"):
+        folders.check_place("place", path)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(ValueError, match="nothing can be written in '.*'"):
+        folders.check_place("place", "one/two")
+    assert os.listdir(tmp_path) == ["link"]

@@ -7,7 +7,6 @@ import pathlib
 
 import pytest
 
-from l2l_tf.core import siblings
 from l2l_tf.meta_training import config as experiment_config
 from l2l_tf.meta_training import locking
 from l2l_tf.meta_training import settings as settings_lib
@@ -131,6 +130,11 @@ def test_empty_folder_may_be_used_and_a_foreign_one_never(tmp_path):
         ("checkpoints", pathlib.Path.touch, "'checkpoints' is no folder"),
         ("config.json", pathlib.Path.mkdir, "'config.json' is no file"),
         (
+            "checkpoints/checkpoint",
+            lambda path: path.mkdir(parents=True),
+            "'checkpoints/checkpoint' is no file",
+        ),
+        (
             "config.json",
             lambda path: path.symlink_to("nowhere"),
             "'config.json' is no file",
@@ -162,36 +166,35 @@ def test_schedule_that_ends_with_training_fixes_its_length():
         experiment_config.continued(cosine, longer)
 
 
-def test_removed_folder_leaves_nothing_behind(tmp_path):
-    experiment_config.remove_folder(tmp_path / "none")
-    experiment_config.write_config(tmp_path / "run", CONFIG)
-    experiment_config.remove_folder(tmp_path / "run")
-    assert not list(tmp_path.iterdir())
+@pytest.mark.parametrize("path", [".", "below/..", "link", "..", "../link"])
+def test_the_working_directory_is_not_replaced(path, tmp_path, monkeypatch):
+    here = tmp_path / "run"
+    (here / "below").mkdir(parents=True)
+    (here / "link").symlink_to(here)
+    experiment_config.write_config(here, CONFIG)
+    monkeypatch.chdir(here / "below" if path.startswith("..") else here)
+    with pytest.raises(ValueError, match="is the working directory"):
+        experiment_config.check_folder(path, False, True)
+    experiment_config.check_folder(path, True, False)
 
 
-def test_nothing_is_left_of_a_removal_that_was_killed(tmp_path, monkeypatch):
-    folder = tmp_path / "run"
-
-    def killed(path):
-        raise KeyboardInterrupt
-
-    experiment_config.write_config(folder, CONFIG)
-    with monkeypatch.context() as patch:
-        patch.setattr(siblings, "discard", killed)
-        with pytest.raises(KeyboardInterrupt):
-            experiment_config.remove_folder(folder)
-    assert not folder.exists() and len(list(tmp_path.iterdir())) == 1
-    experiment_config.write_config(folder, CONFIG)
-    experiment_config.remove_folder(folder)
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_folder_in_use_is_not_removed(tmp_path):
-    experiment_config.write_config(tmp_path / "run", CONFIG)
-    with (
-        locking.locked(tmp_path / "run"),
-        pytest.raises(FileExistsError, match="in use by process"),
-    ):
-        experiment_config.remove_folder(tmp_path / "run")
-    assert experiment_config.read_config(tmp_path / "run") == CONFIG
-    assert len(list(tmp_path.iterdir())) == 1
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("file/run", "lies below '.*file', a file"),
+        ("dangling", "is a link that leads nowhere"),
+        ("looping", "cannot be used: Too many levels"),
+        ("x" * 300, "cannot be used: File name too long"),
+    ],
+)
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_path_where_no_folder_can_be_is_refused(
+    path, message, overwrite, tmp_path
+):
+    (tmp_path / "file").touch()
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "looping").symlink_to(tmp_path / "looping")
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(ValueError, match=f"save_path=.* {message}"):
+        experiment_config.check_folder(tmp_path / path, False, overwrite)
+    assert sorted(tmp_path.iterdir()) == before

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from l2l_tf.core import compilation
 from l2l_tf.meta_training import config
 from l2l_tf.meta_training import experiment
 from l2l_tf.meta_training import locking
@@ -244,6 +245,43 @@ def test_failed_overwrite_loses_nothing(copy):
     assert saved_optimizer.load(path)
     # Even its own successor may start from it.
     _meta_train(copy, overwrite=True, initial_optimizer=path, num_epochs=1)
+
+
+def _refused_by_xla(*_):
+    raise compilation.CompilationError("XLA cannot")
+
+
+def test_an_overwrite_that_fails_at_its_first_run_loses_nothing(
+    copy, monkeypatch
+):
+    before = sorted(copy.rglob("*"))
+    with monkeypatch.context() as patch:
+        patch.setattr(meta_training.MetaTrainer, "_train_run", _refused_by_xla)
+        with pytest.raises(compilation.CompilationError):
+            _meta_train(copy, overwrite=True, learning_rate=0.25)
+    assert sorted(copy.rglob("*")) == before
+    assert os.listdir(copy.parent) == [copy.name]
+    assert config.read_config(copy).settings.learning_rate == 0.5
+
+
+def test_an_overwrite_without_a_place_for_logs_loses_nothing(copy, tmp_path):
+    (tmp_path / "file").touch()
+    flags = ["--overwrite", f"--log_dir={tmp_path / 'file' / 'logs'}"]
+    before = sorted(tmp_path.rglob("*"))
+    done = in_process.run_script("train", *_train_flags(copy, *flags))
+    assert done.returncode == 1
+    assert "--log_dir=" in done.stderr and "a file, not a" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_link_to_an_experiment_stays_when_it_is_overwritten(copy, tmp_path):
+    link = tmp_path / "link"
+    link.symlink_to(copy)
+    _meta_train(link, overwrite=True, num_epochs=1)
+    assert link.is_symlink()
+    assert config.read_config(copy).settings.num_epochs == 1
+    assert sorted(os.listdir(tmp_path)) == ["copy", "link"]
 
 
 @registry.register_rule("test_unlike_itself")

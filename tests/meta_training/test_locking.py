@@ -1,6 +1,7 @@
 """Tests of l2l_tf/meta_training/locking.py."""
 
 import os
+import pathlib
 import signal
 import subprocess
 import sys
@@ -67,3 +68,16 @@ def test_a_lock_is_given_back(tmp_path):
                 locking.locked(tmp_path),
             ):
                 pass
+
+
+@pytest.mark.parametrize(
+    "make", [pathlib.Path.mkdir, lambda path: path.symlink_to("nowhere")]
+)
+def test_something_else_in_the_locks_place_is_told(make, tmp_path):
+    make(tmp_path / locking.LOCK)
+    with (
+        pytest.raises(FileExistsError, match="'.lock' is no plain file"),
+        locking.locked(tmp_path),
+    ):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == [locking.LOCK]

@@ -103,6 +103,7 @@ def test_a_program_is_run_where_that_is_asked_for_only(tmp_path):
         ({"stages": ["mnist"]}, ["'mnist'", "slash"]),
         ({"stages": [{"problem": "digits"}]}, ["Stage 1", "name", "None"]),
         ({"stages": [{**_STAGE, "name": "../x"}]}, ["Stage 1", "'../x'"]),
+        ({"stages": [{**_STAGE, "name": "x" * 61}]}, ["Stage 1", "60 letters"]),
         ({"stages": [{"name": "a"}]}, ["Stage 1", "'a'", "no problem"]),
         ({"stages": [{**_STAGE, "setings": {}}]}, ["setings", "settings"]),
         ({"stages": [{**_STAGE, "settings": 3}]}, ["'one'", "settings", "3"]),

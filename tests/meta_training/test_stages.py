@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 
 import numpy as np
@@ -218,6 +219,19 @@ def test_what_fails_in_the_first_run_of_all_leaves_nothing(
     with pytest.raises(compilation.CompilationError):
         _train(_short(), tmp_path / "run")
     assert not list(tmp_path.iterdir())
+
+
+def test_an_overwrite_that_fails_loses_no_stage(trained, tmp_path, monkeypatch):
+    def fail(*_):
+        raise compilation.CompilationError("XLA cannot")
+
+    folder = shutil.copytree(trained, tmp_path / "run")
+    before = sorted(folder.rglob("*"))
+    monkeypatch.setattr(meta_training.MetaTrainer, "_train_run", fail)
+    with pytest.raises(compilation.CompilationError):
+        _train(_short(), folder, overwrite=True)
+    assert sorted(folder.rglob("*")) == before
+    assert os.listdir(tmp_path) == ["run"]
 
 
 def test_a_file_in_a_stages_place_is_told_before_the_first(tmp_path):

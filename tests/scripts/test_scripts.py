@@ -170,6 +170,12 @@ def test_train_writes_what_the_flags_say(trained):
         (["--imports=nonesuch"], ["no module 'nonesuch'", "--imports="]),
         (["--num_steps=30.0", "--unroll_length=7"], ["--unroll_length", "7"]),
         (["--num_epochs=4294967296"], ["--num_epochs", "4294967296"]),
+        (
+            ["--num_steps=2147483647", "--unroll_length=2147483647"],
+            ["--num_steps", "at most 2147483646"],
+        ),
+        (["--log_dir=/dev/null/logs"], ["--log_dir=", "/dev/null", "a file"]),
+        (["--save_path=" + "x" * 300], ["--save_path=", "too long"]),
         (["--test_runs=4294967296"], ["--test_runs", "4294967296"]),
         (["--gradient_clip_norm=1e-60"], ["--gradient_clip_norm", "float32"]),
         (

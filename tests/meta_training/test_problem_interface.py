@@ -1,13 +1,14 @@
-"""Tests of l2l_tf/meta_training/interfaces.py."""
+"""Tests of l2l_tf/meta_training/problem_interface.py."""
 
+import keras
 import pytest
 import tensorflow as tf
 
+from l2l_tf.core import compilation
 from l2l_tf.meta_training import experiment
-from l2l_tf.meta_training import interfaces
+from l2l_tf.meta_training import problem_interface
 from l2l_tf.problems import base
 from l2l_tf.problems import simple
-from l2l_tf.rules import hand_designed
 
 
 class _Nothing(simple.Simple):
@@ -75,7 +76,7 @@ def _fail(*said):
         (lambda _: _fail(), "evaluated: ValueError"),
         (lambda _: _fail("\n"), "evaluated: ValueError"),
         (lambda o: o if o.loss > 0 else o, "evaluated: Using a symbolic"),
-        (lambda _: {}["a"], r"'a' .KeyError, test_interfaces.py, line"),
+        (lambda _: {}["a"], r"'a' .KeyError, test_problem_interface.py, line"),
         (lambda _: 1 / 0, "evaluated: division by zero"),
         (lambda _: _raise(NotImplementedError), "evaluated: NotImplementedE"),
         (
@@ -91,6 +92,16 @@ def _fail(*said):
         (_to(lambda loss: tf.reduce_sum(tf.unique([loss])[0])), "Unique"),
         (_measuring({"name": "text"}), "metrics .* numbers by name.*text"),
         (_measuring({"name": tf.constant("text")}), "metrics.*string of shape"),
+        (_with(lambda: tf.zeros([0])), r"one number.*\(0,\)"),
+        (
+            _measuring({"a": tf.zeros([3])}),
+            r"metric 'a' .* one number, or of the shape of its loss, \(\); "
+            r"received float32 of shape \(3,\)",
+        ),
+        (
+            _measuring({"a": tf.ragged.constant([[1.0], []])}),
+            "metrics .* numbers by name.*RaggedTensor",
+        ),
         (_measuring([1.0]), r"metrics .* by name; received \[1.0\]"),
         (
             lambda outcome: outcome._replace(model_state=[outcome.loss]),
@@ -102,17 +113,6 @@ def test_a_loss_that_makes_no_sense_is_refused(change, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         experiment.meta_train(_Refused(change), tmp_path / "run")
     assert not list(tmp_path.iterdir())
-
-
-def test_a_rule_that_cannot_be_traced_is_refused():
-    class Conditional(hand_designed.SGD):
-        def __call__(self, gradients, state):
-            if gradients[0] > 0:
-                return gradients, state
-            return super().__call__(gradients, state)
-
-    with pytest.raises(ValueError, match="The rule Conditional cannot be eval"):
-        interfaces.check(Conditional(), simple.Simple())
 
 
 class _Stateful(simple.Simple):
@@ -137,14 +137,15 @@ class _Stateful(simple.Simple):
         lambda state: {**state, "sums": tf.zeros([3], tf.float64)},
         lambda state: {**state, "count": 0.5},
         lambda state: {**state, "more": 1},
+        lambda state: {**state, "sums": tf.sparse.from_dense([0.0] * 3)},
         lambda state: list(state.values()),
         lambda state: None,
     ],
 )
 def test_a_model_state_that_changes_its_kind_is_refused(change):
-    interfaces.check_problem(_Stateful(lambda state: {**state, "count": 1}))
+    problem_interface.check(_Stateful(lambda state: {**state, "count": 1}))
     with pytest.raises(ValueError, match="model state .* keep their struct"):
-        interfaces.check_problem(_Stateful(change))
+        problem_interface.check(_Stateful(change))
 
 
 class _Starting(simple.Simple):
@@ -168,6 +169,18 @@ class _Starting(simple.Simple):
         (lambda: [1.0], r"a list of tensors.*\[1.0\]"),
         (lambda: [tf.constant(1)], "floating point types.*int32 of shape"),
         (lambda: [tf.constant("a")], "floating point types.*string of shape"),
+        (
+            lambda: [tf.ragged.constant([[1.0], []])],
+            "floating point types.*tensorflow's RaggedTensor of shape",
+        ),
+        (
+            lambda: [tf.sparse.from_dense([1.0, 0.0])],
+            "floating point types.*tensorflow's SparseTensor of shape",
+        ),
+        (
+            lambda: [keras.Variable([1.0])],
+            r"floating point types.*keras's Variable of shape \(1,\)",
+        ),
         (lambda: [tf.ones([])] * 2, r"parameter_names .* 2 param.*\['x'\]"),
         (lambda: [tf.ones([2])], r"one number.*shape \(2, 3\)"),
         (lambda: _raise(KeyError("a")), "draw of .* fails: 'a' .KeyError"),
@@ -180,58 +193,76 @@ def test_parameters_that_make_no_sense_are_refused(params, message):
             params[0][:, tf.newaxis] * tf.ones([3])
         )
     with pytest.raises(ValueError, match=message) as error:
-        interfaces.check_problem(problem)
+        problem_interface.check(problem)
     assert "\n" not in str(error.value)
 
 
-class _Rule(hand_designed.SGD):
-    """Makes the step that is asked for, from a state of two numbers."""
-
-    def __init__(self, change):
-        super().__init__()
-        self._change = change
-
-    def initial_state(self, params):
-        return {"sums": tf.zeros([2])}
-
-    def __call__(self, gradients, state):
-        return self._change(gradients, state)
+def test_metrics_of_the_losss_shape_and_scalars_are_accepted():
+    problem = _Starting(lambda: [tf.ones([2])])
+    problem.loss = lambda params, *_: base.Outcome(
+        params[0], metrics={"each": params[0], "all": tf.constant(1)}
+    )
+    problem_interface.check(problem)
 
 
-_CHANGES = r"The state of the rule _Rule must be tensors that keep"
+@pytest.mark.parametrize("method", ["sample_batch", "sample_task"])
+@pytest.mark.parametrize(
+    ("drawn", "message"),
+    [
+        (lambda: (tf.zeros([]) for _ in range(2)), "received <generator"),
+        (object, "received <object"),
+        (
+            lambda: (tf.zeros([2]), None),
+            r"received \(float32 of shape \(2,\), N",
+        ),
+    ],
+)
+def test_draws_that_are_no_tensors_are_refused(method, drawn, message):
+    problem = simple.Simple()
+    setattr(problem, method, lambda *_: drawn())
+    with pytest.raises(ValueError, match=f"What {method} .* {message}"):
+        problem_interface.check(problem)
+
+
+def test_draws_may_be_ragged_and_variables():
+    problem = simple.Simple()
+    batch = [tf.ragged.constant([[1.0], []]), tf.Variable(1), 2.0, "a"]
+    problem.sample_batch = lambda *_: batch
+    problem_interface.check(problem)
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("other", "message"),
     [
-        (lambda g, state: None, "must return updates and the next.*None"),
-        (lambda g, state: g, "must return updates and the next.*float32"),
-        (lambda g, state: (None, state), "one update for each of 1.*None"),
-        (lambda g, state: (g * 2, state), r"one update for each of 1.*\["),
-        (lambda g, state: (g[0], state), "one update for each of 1.*float32"),
-        (lambda g, state: ([None], state), "shapes and types.*None"),
+        (lambda split: None, r"'train'\) of .* must return a problem.*None"),
+        (lambda split: {}["a"], r"'train'\) of .* fails: 'a' \(KeyError"),
         (
-            lambda g, state: ([tf.ones([2])], state),
-            r"float32 of shape \(\) as number 0; received .* shape \(2,\)",
+            lambda split: {"train": simple.Simple()}[split],
+            r"with_split\('validation'\) of .* fails",
         ),
-        (
-            lambda g, state: ([tf.ones([], tf.float64)], state),
-            "as number 0; received float64",
-        ),
-        (lambda g, state: (g, None), f"{_CHANGES}.*None after a step"),
-        (lambda g, state: (g, [state["sums"]]), _CHANGES),
-        (lambda g, state: (g, {"sums": tf.zeros([3])}), _CHANGES),
-        (lambda g, state: (g, {"sums": tf.zeros([2], tf.int32)}), _CHANGES),
-        (lambda g, state: {}["a"], r"evaluated: 'a' \(KeyError"),
     ],
 )
-def test_a_rule_whose_steps_make_no_sense_is_refused(change, message):
-    interfaces.check(
-        _Rule(lambda gradients, state: (gradients, state)), _PROBLEM
-    )
-    with pytest.raises(ValueError, match=message) as error:
-        interfaces.check(_Rule(change), _PROBLEM)
+def test_a_problem_without_its_splits_is_refused(other, message, tmp_path):
+    problem = simple.Simple()
+    problem.with_split = other
+    with pytest.raises(ValueError, match=message):
+        experiment.meta_train(problem, tmp_path / "run")
+    assert not list(tmp_path.iterdir())
+
+
+def _assert(outcome):
+    tf.debugging.assert_greater(outcome.loss, 9.0, message="It is too small.")
+    return outcome
+
+
+def test_a_loss_that_fails_in_a_step_is_told_in_one_sentence(tmp_path):
+    with pytest.raises(compilation.StepError, match="It is too small") as error:
+        experiment.meta_train(
+            _Refused(_assert),
+            tmp_path / "run",
+            num_steps=2,
+            unroll_length=1,
+            jit_compile=False,
+        )
     assert "\n" not in str(error.value)
-
-
-_PROBLEM = simple.Simple()
+    assert not list(tmp_path.iterdir())
