@@ -75,6 +75,20 @@ def number(
     return value
 
 
+def number_of(name: str, value: Any, dtype: Any) -> float:
+    """Returns a number that a floating point type of TensorFlow holds.
+
+    Raises:
+        ValueError: If the value is something else; it is quoted by name.
+    """
+    if abs(number(name, value)) > float(dtype.max):
+        raise ValueError(
+            f"{name} must be a number that {dtype.name} holds; received "
+            f"{value}."
+        )
+    return value
+
+
 def boolean(name: str, value: Any) -> bool:
     """Returns a truth value.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from l2l_tf.keras_optimizers import diagnostics
@@ -29,8 +30,10 @@ class GeneralPart(rule_part.RulePart):
             self._first = self.rule.initial_state(
                 [tf.zeros(v.shape, v.dtype) for v in variables]
             )
+            # TensorFlow lifts initializers, not tensors, out of a function.
             flat = [
-                tf.convert_to_tensor(t) for t in tf.nest.flatten(self._first)
+                tf.convert_to_tensor(t).numpy()
+                for t in tf.nest.flatten(self._first)
             ]
         self._dtypes = [v.dtype for v in variables]
         return [
@@ -85,8 +88,8 @@ def _make_call(rule: base.UpdateRule, jit_compile: bool):
 
 
 class _Constant(keras.initializers.Initializer):
-    def __init__(self, value: tf.Tensor):
+    def __init__(self, value: np.ndarray):
         self._value = value
 
     def __call__(self, shape, dtype=None):
-        return tf.cast(tf.reshape(self._value, shape), dtype)
+        return tf.constant(self._value, dtype, shape)

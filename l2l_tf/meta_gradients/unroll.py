@@ -159,7 +159,8 @@ def unroll(
             f"l2l_tf.problems.base; received {outcome!r}."
         )
     functions = problem.num_functions
-    if functions is not None and outcome.loss.shape != [functions]:
+    is_fit = outcome.loss.shape.is_compatible_with([functions])
+    if functions is not None and not is_fit:
         raise ValueError(
             f"{type(problem).__name__} says that it holds {functions} "
             "functions (num_functions), so that its loss must be of shape "

@@ -115,7 +115,7 @@ class Routed(base.UpdateRule):
             rule.initial_state_of_functions(
                 [params[p] for p in own], num_functions
             )
-            for rule, own in self._parts()
+            for rule, own in self._parts(_ranks(params))
         ]
 
     def __call__(

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+import tensorflow as tf
 
 from l2l_tf.core import checks
 
@@ -71,3 +72,11 @@ def test_truth_values_are_true_or_false():
     for refused in (1, 0, "true", None):
         with pytest.raises(ValueError, match=f"skip .* {refused!r}"):
             checks.boolean("skip", refused)
+
+
+def test_a_number_must_fit_into_its_type():
+    assert checks.number_of("scale", 1e39, tf.float64) == 1e39
+    with pytest.raises(ValueError, match=r"scale .* float32 holds; .* 1e\+39"):
+        checks.number_of("scale", 1e39, tf.float32)
+    with pytest.raises(ValueError, match="scale must be a number; received 'a"):
+        checks.number_of("scale", "a", tf.float32)

@@ -109,3 +109,14 @@ def test_file_resumes_on_the_same_trajectory(path, tmp_path):
     fit(model)
     model.save(tmp_path / "model.keras")
     assert fit(keras.models.load_model(tmp_path / "model.keras")) == fit(model)
+
+
+def test_a_model_that_xla_compiles_whole_builds_the_state_itself():
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.layers.Dense(1)])
+    model.build([4, 3])
+    model.compile(LearnedOptimizer("quadratic-gac"), "mse", jit_compile=True)
+    inputs = np.ones([4, 3], np.float32)
+    model.fit(inputs, inputs[:, :1], verbose=0)
+    assert int(model.optimizer.iterations) == 1
+    assert any(np.any(variable) for variable in model.optimizer.state)

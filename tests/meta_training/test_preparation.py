@@ -38,6 +38,7 @@ def _nested(depth):
 class _Unsteady(hand_designed.SGD):
     """Has the configuration that is asked for, or one of several in turn."""
 
+    is_baseline = False
     configs = [{}]
 
     def config(self):

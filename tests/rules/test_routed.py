@@ -147,6 +147,14 @@ def test_ranks_tell_as_much_as_names():
     ranked = routed.Routed(_by_rank()).bind(_NAMES)
     named = routed.Routed({"conv/w": _lstm(1), "": _lstm(2)}).bind(_NAMES)
     states = [rule.initial_state(_gradients(0)) for rule in (ranked, named)]
+    tf.nest.map_structure(
+        np.testing.assert_array_equal,
+        states,
+        [
+            rule.initial_state_of_functions(_gradients(0), None)
+            for rule in (ranked, named)
+        ],
+    )
     for step in range(2):
         updates = [None, None]
         for index, rule in enumerate((ranked, named)):

@@ -370,14 +370,18 @@ def test_bundled_optimizer_is_small_complete_and_says_how_it_was_made(name):
 def test_bundled_optimizer_optimizes(name):
     trained_on = metadata_lib.read(name)["problem"]
     problem = (
-        problems.make_problem("quadratic", **trained_on["options"])
-        if trained_on["name"] == "quadratic"
+        problems.make_problem(
+            trained_on["name"], split="test", **trained_on["options"]
+        )
+        if trained_on["name"] in ("quadratic", "online-regression")
         else problems.make_problem("digits", split="test")
     )
+    # Losses of one example each have noise that stays.
+    part = 0.2 if trained_on["name"] == "online-regression" else 0.1
     rule = saved_optimizer.load(name)
     recorder = evaluation.Recorder(lambda rate: rule, problem, 100)
-    curves = recorder.curves(seed=0, num_runs=2)
-    assert curves[:, -1].mean() < 0.1 * curves[:, 0].mean()
+    curves = recorder.curves(seed=0, num_runs=4)
+    assert curves[:, -10:].mean() < part * curves[:, 0].mean()
 
 
 def test_the_three_promised_optimizers_are_bundled():

@@ -107,11 +107,7 @@ class DeepLSTMRule(columns.ColumnwiseRule):
             "averaging_cells", averaging_cells, layers
         )
         seed = checks.seed("seed", seed)
-        scale = checks.number("scale", scale)
-        if abs(scale) > float(self.dtype.max):
-            raise ValueError(
-                f"scale must be a number that {dtype} holds; received {scale}."
-            )
+        scale = checks.number_of("scale", scale, self.dtype)
         # Made when asked for: `tf.Module` would wrap a dict and its lists.
         self._config = functools.partial(
             dict,

@@ -19,6 +19,7 @@ from l2l_tf.core import checks
 
 # A matrix of 8,192 coordinates in float32.
 _MAX_BYTES = 2**28
+_MAX_HISTORY = 10_000
 
 
 class Memory(abc.ABC):
@@ -84,7 +85,8 @@ class Full(Memory):
     def initial(self, num_functions, num_coordinates):
         """See base class."""
         if isinstance(num_coordinates, int):
-            self._check(num_coordinates)
+            is_known = isinstance(num_functions, int)
+            self._check(num_coordinates, num_functions if is_known else 1)
         eye = tf.eye(num_coordinates, dtype=self.dtype) * self.identity
         shape = [num_functions, num_coordinates, num_coordinates]
         return [tf.broadcast_to(eye, tf.stack(shape))]
@@ -97,13 +99,16 @@ class Full(Memory):
         """See base class."""
         return [held[0] + tf.einsum("hfi,hfj->fij", left, right)]
 
-    def _check(self, n: int) -> None:
-        limit = int((_MAX_BYTES / self.dtype.size) ** 0.5)
+    def _check(self, n: int, num_functions: int) -> None:
+        limit = int((_MAX_BYTES / self.dtype.size / num_functions) ** 0.5)
         if n > limit:
+            size = num_functions * n * n * self.dtype.size
+            of_each = f" of each of {num_functions} functions"
             raise ValueError(
-                f"A full memory takes {limit:,} coordinates at most; received "
+                f"A full memory takes {limit:,} coordinates"
+                f"{of_each if num_functions > 1 else ''} at most; received "
                 f"{n:,}, whose matrix of {n:,} x {n:,} numbers would take "
-                f"{n * n * self.dtype.size / 1e9:.2g} GB. Take the rule "
+                f"{size / 1e9:.2g} GB. Take the rule "
                 f"'ntm-l-bfgs', whose memory holds "
                 f"{2 * self.num_writes} x {n:,} numbers for each step that it "
                 "remembers."
@@ -125,7 +130,9 @@ class Limited(Memory):
     ):
         """Takes the steps K to remember; else as in the base class."""
         super().__init__(num_writes, identity, dtype)
-        self.num_steps = checks.integer("history", num_steps)
+        self.num_steps = checks.integer(
+            "history", num_steps, maximum=_MAX_HISTORY
+        )
 
     def initial(self, num_functions, num_coordinates):
         """See base class."""

@@ -76,8 +76,8 @@ class MemoryRule(deep_lstm_rules.DeepLSTMRule):
         )
         self.independent_columns = False
         self.read_heads, self.write_heads = read_heads, write_heads
-        self.identity = checks.number("identity", identity)
-        self.head_scale = checks.number("head_scale", head_scale)
+        self.identity = checks.number_of("identity", identity, self.dtype)
+        self.head_scale = checks.number_of("head_scale", head_scale, self.dtype)
         self._read_preprocess = read_preprocess
         self._read_config = lambda: {
             "read_heads": read_heads,

@@ -77,6 +77,8 @@ def test_a_full_memory_refuses_what_is_too_large():
         r"rule 'ntm-l-bfgs', .* 6 x 15,910 numbers for each step",
     ):
         kind.initial(1, 15_910)
+    with pytest.raises(ValueError, match="4,096 coordinates of each of 4 f"):
+        kind.initial(4, 5000)
     # In graphs sizes may be unknown, and are not refused.
     size = tf.constant(3)
     assert kind.initial(2, size)[0].shape == [2, 3, 3]
@@ -85,3 +87,5 @@ def test_a_full_memory_refuses_what_is_too_large():
 def test_a_limited_memory_remembers_a_step_or_more():
     with pytest.raises(ValueError, match="history must be .* received 0"):
         memory.Limited(3, 0.0, tf.float32, 0)
+    with pytest.raises(ValueError, match="at most 10000; received 2147483647"):
+        memory.Limited(3, 0.0, tf.float32, 2**31 - 1)
