@@ -5,9 +5,9 @@
 With one read and three write heads, an iteration takes two calls: what is read
 comes one call later. Fits all weights of an LSTM, two of whose cells are
 averaged, to five iterations on one quadratic function of five dimensions,
-parameters and memory alike, by SciPy's least squares in double precision. Prints
-the greatest error of any of these numbers, there and on functions that were not
-fitted; --output keeps the weights.
+parameters and memory alike, by SciPy's least squares in double precision.
+Prints the greatest error of any of these numbers, there and on functions that
+were not fitted; --output keeps the weights.
 """
 
 from __future__ import annotations
