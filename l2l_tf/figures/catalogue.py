@@ -35,6 +35,7 @@ _NEURAL_ART = (
         {"style": "starry_night", "size": 64},
         num_steps=128,
         num_runs=20,
+        search_runs=4,
         references=(quasi_newton.NAME,),
     ),
     _Panel(
@@ -44,6 +45,7 @@ _NEURAL_ART = (
         {"style": "great_wave", "size": 128},
         num_steps=128,
         num_runs=10,
+        search_runs=4,
         references=(quasi_newton.NAME,),
     ),
 )

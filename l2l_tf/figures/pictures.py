@@ -174,7 +174,7 @@ class Pictures(base.Figure):
 
 def _content(problem: problems.Problem, seed: int, index: int) -> np.ndarray:
     run_seed = randomness.run_seed(seed, problem.split, index)
-    [image, _], _, _ = unroll.draw_start(problem, run_seed)
+    [image, *_], _, _ = unroll.draw_start(problem, run_seed)
     return images.to_pixels(image.numpy())
 
 

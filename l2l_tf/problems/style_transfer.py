@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from l2l_tf.core import checks
+from l2l_tf.core import randomness
 from l2l_tf.problems import arrays
 from l2l_tf.problems import base
 from l2l_tf.problems import content_images
@@ -51,7 +52,8 @@ class StyleTransfer(base.Problem):
     Nothing keeps it in that range while it is optimized; what lies outside is
     clipped where it is shown, see `l2l_tf.problems.images.to_pixels`.
 
-    A task is a content image c, drawn from the split, and its features.
+    A task is a content image c, drawn from the split, its features, and which
+    colours are mirrored: there theta is 0 for white and 1 for black.
     Content and smoothness are sums over the image. The style, which is a mean
     over places, is multiplied by the number of pixels: neither the balance nor
     the gradient at a pixel depends on the image's size.
@@ -74,6 +76,7 @@ class StyleTransfer(base.Problem):
         content_layer: str | None = None,
         style_layers: Sequence[str] | None = None,
         start: str = "grey",
+        mirror_colors: bool = False,
     ):
         """Creates the problem and computes the style's features.
 
@@ -91,6 +94,9 @@ class StyleTransfer(base.Problem):
             content_layer: The layer that tells the content.
             style_layers: The layers that tell the style.
             start: One of `STARTS`.
+            mirror_colors: Whether a coin is thrown for each colour of each
+                task whether it is mirrored. A learned optimizer then learns
+                nothing of the painting's own colours.
 
         Raises:
             ValueError: If a value is refused, or the split has no image.
@@ -113,6 +119,7 @@ class StyleTransfer(base.Problem):
             "features": features,
             **self._terms._asdict(),
             "start": start,
+            "mirror_colors": checks.boolean("mirror_colors", mirror_colors),
         }
         self._check_sizes(contents["train"].shape[1:3], style.shape[:2])
         height, width = contents["train"].shape[1:3]
@@ -134,23 +141,33 @@ class StyleTransfer(base.Problem):
         return other
 
     def sample_task(self, seed):
-        """Draws a content image, [height, width, 3], and its features."""
+        """Draws a content image, [height, width, 3], and what belongs to it.
+
+        Returns:
+            The image, its features, and which colours are mirrored, [3].
+        """
         image = self._contents.sample(self.split, 1, seed)
         layer = self._terms.content_layer
-        return image[0], self._network(image, [layer])[layer]
+        coins = tf.random.stateless_uniform(
+            [image.shape[-1]], randomness.stream(seed, "mirror_colors")
+        )
+        mirrored = (coins < 0.5) & self.options["mirror_colors"]
+        return image[0], self._network(image, [layer])[layer], mirrored
 
     def initial_params(self, task, seed):
         """See base class."""
-        return [self._start(task[0], seed)]
+        image, _, mirrored = task
+        return [_mirror(self._start(image, seed), mirrored)]
 
     def loss(self, params, model_state, task, batch, seed):
         """See base class."""
         del batch, seed
-        [image] = params
+        content, mirrored = task[1:]
+        image = _mirror(params[0], mirrored)
         layer, styles = self._terms.content_layer, self._terms.style_layers
         features = self._network(image[tf.newaxis], [layer, *styles])
         terms = (
-            style_losses.content_loss(features[layer], task[1]),
+            style_losses.content_loss(features[layer], content),
             style_losses.style_loss(features, self._style),
             style_losses.total_variation(image),
         )
@@ -198,6 +215,7 @@ def style_transfer(
     content_layer: str | None = None,
     style_layers: Sequence[str] | None = None,
     start: str = "grey",
+    mirror_colors: bool = False,
 ) -> StyleTransfer:
     """Builds the problem of one painting and a set of content images.
 
@@ -215,6 +233,7 @@ def style_transfer(
         content_layer: The layer that tells the content.
         style_layers: The layers that tell the style.
         start: The start.
+        mirror_colors: Whether colours are mirrored.
 
     Returns:
         The problem.
@@ -234,6 +253,7 @@ def style_transfer(
         content_layer,
         style_layers,
         start,
+        mirror_colors,
     )
     problem.options = {
         "style": str(style),
@@ -301,6 +321,10 @@ def read_style(name_or_path: str | os.PathLike) -> np.ndarray:
             f"{', '.join(styles())}, or the path of an image."
         )
     return images.read(name_or_path)
+
+
+def _mirror(image: tf.Tensor, mirrored: tf.Tensor) -> tf.Tensor:
+    return tf.where(mirrored, 1.0 - image, image)
 
 
 def _to_numbers(pixels: tf.Tensor) -> tf.Tensor:

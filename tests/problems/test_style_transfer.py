@@ -246,3 +246,27 @@ def test_gram_matrices_of_the_style_are_computed_once(problem, monkeypatch):
     for _ in range(3):
         _loss(problem, problem.initial_params(task, SEED)[0], task)
     assert not calls
+
+
+def test_mirrored_colours_are_the_same_function_of_one_minus_theta():
+    plain = registry.make_problem("style_transfer", size=16)
+    mirroring = registry.make_problem(
+        "style_transfer", size=16, mirror_colors=True, start="content"
+    )
+    seen = set()
+    for number in range(12):
+        task = mirroring.sample_task(tf.constant([0, number]))
+        mirrored = task[2].numpy()
+        seen.add(tuple(mirrored))
+        [theta] = mirroring.initial_params(task, SEED)
+        image = np.where(mirrored, 1 - theta, theta)
+        np.testing.assert_allclose(image, task[0], atol=1e-7)
+        others = plain.sample_task(tf.constant([0, number]))
+        assert not np.any(others[2])
+        np.testing.assert_allclose(
+            _loss(mirroring, theta, task),
+            _loss(plain, tf.constant(image), others),
+            rtol=1e-5,
+        )
+    # Each colour has a coin of its own.
+    assert len(seen) > 4
