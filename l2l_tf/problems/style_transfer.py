@@ -52,8 +52,9 @@ class StyleTransfer(base.Problem):
     Nothing keeps it in that range while it is optimized; what lies outside is
     clipped where it is shown, see `l2l_tf.problems.images.to_pixels`.
 
-    A task is a content image c, drawn from the split, its features, and which
-    colours are mirrored: there theta is 0 for white and 1 for black.
+    A task is a content image c, drawn from the split, its features, which
+    colours are mirrored (there theta is 0 for white and 1 for black), and a
+    factor on the loss.
     Content and smoothness are sums over the image. The style, which is a mean
     over places, is multiplied by the number of pixels: neither the balance nor
     the gradient at a pixel depends on the image's size.
@@ -77,6 +78,7 @@ class StyleTransfer(base.Problem):
         style_layers: Sequence[str] | None = None,
         start: str = "grey",
         mirror_colors: bool = False,
+        loss_factors: Sequence[float] = (1.0, 1.0),
     ):
         """Creates the problem and computes the style's features.
 
@@ -97,6 +99,9 @@ class StyleTransfer(base.Problem):
             mirror_colors: Whether a coin is thrown for each colour of each
                 task whether it is mirrored. A learned optimizer then learns
                 nothing of the painting's own colours.
+            loss_factors: Each task's loss is multiplied by a number between
+                these two, uniform in its logarithm. A learned optimizer then
+                learns no size that the painting's gradients have.
 
         Raises:
             ValueError: If a value is refused, or the split has no image.
@@ -120,6 +125,7 @@ class StyleTransfer(base.Problem):
             **self._terms._asdict(),
             "start": start,
             "mirror_colors": checks.boolean("mirror_colors", mirror_colors),
+            "loss_factors": _range(loss_factors),
         }
         self._check_sizes(contents["train"].shape[1:3], style.shape[:2])
         height, width = contents["train"].shape[1:3]
@@ -144,7 +150,8 @@ class StyleTransfer(base.Problem):
         """Draws a content image, [height, width, 3], and what belongs to it.
 
         Returns:
-            The image, its features, and which colours are mirrored, [3].
+            The image, its features, which colours are mirrored, [3], and the
+            factor on the loss.
         """
         image = self._contents.sample(self.split, 1, seed)
         layer = self._terms.content_layer
@@ -152,17 +159,22 @@ class StyleTransfer(base.Problem):
             [image.shape[-1]], randomness.stream(seed, "mirror_colors")
         )
         mirrored = (coins < 0.5) & self.options["mirror_colors"]
-        return image[0], self._network(image, [layer])[layer], mirrored
+        least, most = np.log(self.options["loss_factors"])
+        where = tf.random.stateless_uniform(
+            [], randomness.stream(seed, "loss_factors")
+        )
+        factor = tf.exp(least + (most - least) * where)
+        return image[0], self._network(image, [layer])[layer], mirrored, factor
 
     def initial_params(self, task, seed):
         """See base class."""
-        image, _, mirrored = task
+        image, _, mirrored, _ = task
         return [_mirror(self._start(image, seed), mirrored)]
 
     def loss(self, params, model_state, task, batch, seed):
         """See base class."""
         del batch, seed
-        content, mirrored = task[1:]
+        content, mirrored, factor = task[1:]
         image = _mirror(params[0], mirrored)
         layer, styles = self._terms.content_layer, self._terms.style_layers
         features = self._network(image[tf.newaxis], [layer, *styles])
@@ -174,7 +186,7 @@ class StyleTransfer(base.Problem):
         loss = tf.add_n(
             [f * term for f, term in zip(self._factors, terms, strict=True)]
         )
-        return base.Outcome(loss, model_state)
+        return base.Outcome(factor * loss, model_state)
 
     def default_rule(self) -> dict[str, Any]:
         """See base class; gradients are logarithmic, their scale is lost."""
@@ -216,6 +228,7 @@ def style_transfer(
     style_layers: Sequence[str] | None = None,
     start: str = "grey",
     mirror_colors: bool = False,
+    loss_factors: Sequence[float] = (1.0, 1.0),
 ) -> StyleTransfer:
     """Builds the problem of one painting and a set of content images.
 
@@ -234,6 +247,7 @@ def style_transfer(
         style_layers: The layers that tell the style.
         start: The start.
         mirror_colors: Whether colours are mirrored.
+        loss_factors: The range of factors on the loss.
 
     Returns:
         The problem.
@@ -254,6 +268,7 @@ def style_transfer(
         style_layers,
         start,
         mirror_colors,
+        loss_factors,
     )
     problem.options = {
         "style": str(style),
@@ -325,6 +340,20 @@ def read_style(name_or_path: str | os.PathLike) -> np.ndarray:
 
 def _mirror(image: tf.Tensor, mirrored: tf.Tensor) -> tf.Tensor:
     return tf.where(mirrored, 1.0 - image, image)
+
+
+def _range(factors: Sequence[float]) -> list[float]:
+    if (
+        not isinstance(factors, (list, tuple))
+        or len(factors) != 2
+        or not all(checks.is_number(factor) for factor in factors)
+        or not 0 < factors[0] <= factors[1] < np.inf
+    ):
+        raise ValueError(
+            "loss_factors must be two numbers above 0, the lesser one first; "
+            f"received {factors!r}."
+        )
+    return [float(factor) for factor in factors]
 
 
 def _to_numbers(pixels: tf.Tensor) -> tf.Tensor:

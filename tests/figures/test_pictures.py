@@ -91,7 +91,7 @@ def test_table_has_the_losses(figure, result):
     assert (
         row
         == "| tiny | 4 | "
-        + " | ".join(f"{losses[name]:.3f}" for name in _COLUMNS[2:])
+        + " | ".join(f"{losses[name]:,.0f}" for name in _COLUMNS[2:])
         + " |"
     )
 

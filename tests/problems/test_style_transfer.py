@@ -270,3 +270,33 @@ def test_mirrored_colours_are_the_same_function_of_one_minus_theta():
         )
     # Each colour has a coin of its own.
     assert len(seen) > 4
+
+
+def test_factors_on_the_loss_are_drawn_for_each_task():
+    plain = registry.make_problem("style_transfer", size=16)
+    scaled = registry.make_problem(
+        "style_transfer", size=16, loss_factors=[0.1, 10.0]
+    )
+    factors = []
+    for number in range(20):
+        tasks = [
+            problem.sample_task(tf.constant([0, number]))
+            for problem in (plain, scaled)
+        ]
+        theta = tasks[0][0]
+        losses = [
+            float(_loss(problem, theta, task))
+            for problem, task in zip((plain, scaled), tasks, strict=True)
+        ]
+        assert float(tasks[0][3]) == 1.0
+        factors.append(losses[1] / losses[0])
+        np.testing.assert_allclose(factors[-1], tasks[1][3], rtol=1e-5)
+    assert 0.1 <= min(factors) < 0.3 and 3 < max(factors) <= 10
+
+
+@pytest.mark.parametrize(
+    "factors", [[1.0], [2.0, 1.0], [0, 1], 1.0, "12", [1, None], [1, np.inf]]
+)
+def test_bad_factors_are_refused(factors):
+    with pytest.raises(ValueError, match="loss_factors must be two numbers"):
+        registry.make_problem("style_transfer", size=16, loss_factors=factors)
