@@ -10,6 +10,7 @@ of features of the painting; --optimizer says by what.
 from __future__ import annotations
 
 import math
+import os
 
 import _command_line as command_line
 import _flags as command_flags
@@ -81,8 +82,16 @@ def main(argv: list[str]) -> None:
         if not FLAGS[name].value:
             raise command_line.UsageError(f"--{name} is missing; see --help.")
     command_line.check_at_least(1, "size", "steps")
-    command_line.check_output("output")
     command_line.checked(images.check_suffix, FLAGS.output)
+    command_line.check_output("output")
+    for name in ("content", "style"):
+        if os.path.realpath(FLAGS[name].value) == os.path.realpath(
+            FLAGS.output
+        ):
+            raise command_line.UsageError(
+                f"--output={FLAGS.output!r} is --{name} itself, which would "
+                "be lost; choose another name."
+            )
     content = command_line.checked(images.read, FLAGS.content)
     style = command_line.checked(style_transfer.read_style, FLAGS.style)
     rule = _rule()
@@ -90,22 +99,26 @@ def main(argv: list[str]) -> None:
     if rule is not None:
         params = command_line.checked(problem_interface.check, problem)
         command_line.checked(rule_interface.check, rule, params)
+    height, width = content.shape[:2]
+    beside = max(1, round(style.shape[1] * height / len(style)))
+    if FLAGS.side_by_side:
+        width += beside + width
+    command_line.checked(images.check_sides, FLAGS.output, height, width)
     with tqdm.tqdm(total=FLAGS.steps, unit="step") as bar:
         recording = _record(problem, rule, bar.update)
     losses = recording.losses[0]
     print(f"Loss: {losses[0]:.4g} at first, {losses[-1]:.4g} in the end")
     if not math.isfinite(losses[-1]):
         raise command_line.UsageError(
-            f"--optimizer={FLAGS.optimizer} diverges here; choose a smaller "
-            "--learning_rate or another optimizer."
+            f"--optimizer={FLAGS.optimizer} diverges here; choose another one, "
+            "or of a hand-designed one a smaller --learning_rate."
         )
     [picture] = images.to_pixels(recording.params[0])
     if FLAGS.side_by_side:
-        height = len(picture)
-        width = max(1, round(style.shape[1] * height / len(style)))
-        style = images.resize(style, height, width)
+        style = images.resize(style, height, beside)
         picture = np.concatenate([content, style, picture], axis=1)
-    print(f"Picture: {images.write(FLAGS.output, picture)}")
+    written = command_line.checked(images.write, FLAGS.output, picture)
+    print(f"Picture: {written}")
 
 
 def _rule():
@@ -146,7 +159,11 @@ def _problem(content, style, rule):
 
     network = command_line.checked(feature_networks.load, FLAGS.features)
     height, width = images.fitted(content.shape[:2], FLAGS.size)
-    _check_memory(height, width, network.memory(height, width), rule)
+    # The painting's features are computed once, and stay until they are summed.
+    features = network.memory(height, width) + network.memory(
+        *images.fitted(style.shape[:2], FLAGS.size)
+    )
+    _check_memory(height, width, features, rule)
     content = images.resize(content, height, width)
     style = images.fit(style, FLAGS.size)
     problem = command_line.checked(

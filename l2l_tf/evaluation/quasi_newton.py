@@ -110,7 +110,7 @@ def _minimise(
         if len(losses) == num_evaluations:
             raise _Enough
         loss, gradient = objective(flat)
-        if not losses or loss < min(losses):
+        if not losses or loss < np.nanmin([*losses, np.inf]):
             best = flat.copy()
         if losses:
             progress(1)
@@ -133,7 +133,8 @@ def _minimise(
         )
     except _Enough:
         pass
-    least = np.minimum.accumulate(losses)
+    # What is NaN is no loss, and the search goes on from elsewhere.
+    least = np.fmin.accumulate(losses)
     # Where it ends earlier, nothing more is found.
     return np.pad(least, (0, num_evaluations - len(least)), "edge"), best
 

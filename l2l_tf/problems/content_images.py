@@ -30,6 +30,8 @@ _SHARES = {"train": 80, "validation": 10, "test": 10}
 _COLUMNS = {"train": (0, 384), "validation": (384, 512), "test": (512, 640)}
 _CROPS = (96, 128)
 
+_MAX_BYTES = 2**32
+
 CONTENTS: registry.Registry = registry.Registry(
     "set of content images", "l2l_tf.problems"
 )
@@ -69,14 +71,14 @@ def folder(size: int, image_dir: str | None = None) -> Splits:
         Images, some four fifths of them for training, a tenth for validation
         and a tenth for testing, told by the hash of the file's name.
     """
-    path = image_dir or os.environ.get(IMAGE_DIR)
-    if path is None:
+    path = os.environ.get(IMAGE_DIR) if image_dir is None else image_dir
+    if not path or not isinstance(path, (str, os.PathLike)):
         raise ValueError(
             "contents='folder' needs a folder of images: set image_dir, or "
             f"the environment variable {IMAGE_DIR}; contents='photos' needs "
-            "none."
+            f"none; received {path!r}."
         )
-    return _folder(size, str(pathlib.Path(path).expanduser()))
+    return _read(size, pathlib.Path(path))
 
 
 def split_of(name: str) -> str:
@@ -97,17 +99,43 @@ def _photos(size: int) -> Splits:
     photos = [
         datasets.load_sample_image(name) for name in ("china.jpg", "flower.jpg")
     ]
-    return {
-        split: np.stack(
-            [
-                images.square(crop, size)
-                for photo in photos
-                for side in _CROPS
-                for crop in _crops(photo[:, left:right], side)
-            ]
-        )
+    crops = {
+        split: [
+            crop
+            for photo in photos
+            for side in _CROPS
+            for crop in _crops(photo[:, left:right], side)
+        ]
         for split, (left, right) in _COLUMNS.items()
     }
+    _check_size(sum(map(len, crops.values())), size)
+    splits = {
+        split: np.stack([images.square(crop, size) for crop in parts])
+        for split, parts in crops.items()
+    }
+    for pixels in splits.values():
+        pixels.flags.writeable = False  # They are handed out again.
+    return splits
+
+
+def _is_image(file: pathlib.Path) -> bool:
+    """Whether a file's name is that of an image, and not one that is hidden."""
+    return (
+        file.suffix.lower() in images.SUFFIXES
+        and not file.name.startswith(".")
+        and not file.is_dir()
+    )
+
+
+def _check_size(number: int, size: int) -> None:
+    """Refuses more pixels than are kept, before any is read."""
+    needed = 3 * number * size * size
+    if needed > _MAX_BYTES:
+        raise ValueError(
+            f"{number:,} images of {size} x {size} pixels would take "
+            f"{needed / 1e9:.2g} GB; accepted: {_MAX_BYTES / 1e9:.2g} GB. "
+            "Choose a smaller size."
+        )
 
 
 def _crops(photo: np.ndarray, side: int) -> list[np.ndarray]:
@@ -120,23 +148,20 @@ def _crops(photo: np.ndarray, side: int) -> list[np.ndarray]:
     ]
 
 
-@functools.cache
-def _folder(size: int, path: str) -> Splits:
+def _read(size: int, path: pathlib.Path) -> Splits:
     try:
-        files = sorted(
-            file
-            for file in pathlib.Path(path).iterdir()
-            if file.suffix.lower() in images.SUFFIXES
-        )
-    except OSError as error:
+        files = sorted(filter(_is_image, path.expanduser().iterdir()))
+    except (OSError, RuntimeError, ValueError) as error:
+        said = getattr(error, "strerror", None) or error
         raise ValueError(
-            f"The folder of images {path!r} cannot be read: {error.strerror}."
+            f"The folder of images {str(path)!r} cannot be read: {said}."
         ) from error
     if not files:
         raise ValueError(
-            f"The folder {path!r} holds no images; accepted: files whose "
+            f"The folder {str(path)!r} holds no images; accepted: files whose "
             f"names end in {', '.join(images.SUFFIXES)}."
         )
+    _check_size(len(files), size)
     found: dict[str, list[np.ndarray]] = {split: [] for split in base.SPLITS}
     broken = []
     for file in files:
@@ -147,8 +172,8 @@ def _folder(size: int, path: str) -> Splits:
             broken.append(str(error))
     if broken:
         raise ValueError(
-            f"{len(broken)} of {len(files)} images in {path!r} cannot be read; "
-            f"remove them. The first: {broken[0]}"
+            f"{len(broken)} of {len(files)} images in {str(path)!r} cannot be "
+            f"read; remove them. The first: {broken[0]}"
         )
     return {
         split: np.stack(parts)

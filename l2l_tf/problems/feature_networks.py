@@ -141,7 +141,6 @@ FEATURE_NETWORKS: registry.Registry[Callable[[], FeatureNetwork]] = (
 """Functions that load a network."""
 
 
-@functools.cache
 def load(name: str) -> FeatureNetwork:
     """Loads a feature network, once.
 
@@ -155,4 +154,9 @@ def load(name: str) -> FeatureNetwork:
         ValueError: If the name is unknown, or what lies on disk is damaged.
         DataNotFoundError: If its weights are not there and cannot be fetched.
     """
-    return FEATURE_NETWORKS.get(name)()
+    return _loaded(FEATURE_NETWORKS.get(name))
+
+
+@functools.cache
+def _loaded(make: Callable[[], FeatureNetwork]) -> FeatureNetwork:
+    return make()

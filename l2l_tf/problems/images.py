@@ -21,6 +21,11 @@ MAX_PIXELS = 2**26
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 """What names of image files end in, capitals apart."""
 
+# Others may start programs, as Ghostscript for EPS.
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+_MAX_SIDES = {".webp": 16_383, ".jpg": 65_535, ".jpeg": 65_535, ".gif": 65_535}
+"""The longest side that a format has numbers for, in pixels."""
+
 
 def read(path: str | os.PathLike) -> np.ndarray:
     """Reads an image: upright, in colours, on white where it is transparent.
@@ -39,17 +44,22 @@ def read(path: str | os.PathLike) -> np.ndarray:
         # A link to a photo is fine, but a pipe would make us wait.
         real = pathlib.Path(path).expanduser().resolve()
         content = files.read_bytes(real, MAX_BYTES)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, ValueError, TypeError) as error:
         said = getattr(error, "strerror", None) or error
         raise ValueError(f"{str(path)!r} cannot be read: {said}.") from error
     with warnings.catch_warnings():
         # The limit is ours; and damaged tags do not matter.
         warnings.simplefilter("ignore")
         try:
-            with Image.open(io.BytesIO(content)) as image:
+            with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
                 width, height = image.size
                 if width * height <= MAX_PIXELS:
                     return np.array(_upright(image))
+        except Image.DecompressionBombError as error:
+            raise ValueError(
+                f"{str(path)!r} has too many pixels; accepted: "
+                f"{MAX_PIXELS:,} in all."
+            ) from error
         except Exception as error:  # Decoders raise all kinds.
             raise ValueError(
                 f"{str(path)!r} is no image, or damaged ({_said(error)})."
@@ -120,14 +130,45 @@ def write(path: str | os.PathLike, pixels: np.ndarray) -> pathlib.Path:
         The file.
 
     Raises:
-        ValueError: If the name ends in something else.
+        ValueError: If the name ends in something else, the format cannot hold
+            so large an image, or the file cannot be written.
     """
     suffix = check_suffix(path)
+    check_sides(path, *pixels.shape[:2])
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(
         buffer, Image.registered_extensions()[suffix], quality=95
     )
-    return files.write_bytes(path, buffer.getvalue())
+    try:
+        return files.write_bytes(path, buffer.getvalue())
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or error
+        raise ValueError(f"{str(path)!r} cannot be written: {said}.") from error
+
+
+def check_sides(path: str | os.PathLike, height: int, width: int) -> None:
+    """Refuses an image that the format of a file cannot hold.
+
+    Args:
+        path: The file; its name ends in one of `SUFFIXES`.
+        height: The image's height, in pixels.
+        width: The image's width.
+
+    Raises:
+        ValueError: If a side is too long.
+    """
+    suffix = check_suffix(path)
+    if height * width > MAX_PIXELS:
+        raise ValueError(
+            f"An image of {width} x {height} pixels is too large to be "
+            f"written; accepted: {MAX_PIXELS:,} pixels in all."
+        )
+    most = _MAX_SIDES.get(suffix, MAX_PIXELS)
+    if max(height, width) > most:
+        raise ValueError(
+            f"An image of {width} x {height} pixels does not go into "
+            f"{str(path)!r}; {suffix} takes {most:,} along each side."
+        )
 
 
 def check_suffix(path: str | os.PathLike) -> str:
@@ -142,6 +183,8 @@ def check_suffix(path: str | os.PathLike) -> str:
             f"An image's name must end in one of {', '.join(SUFFIXES)}; "
             f"received {str(path)!r}."
         )
+    if "\0" in str(path):
+        raise ValueError(f"{str(path)!r} holds a null byte.")
     return suffix
 
 
@@ -153,7 +196,9 @@ def _said(error: Exception) -> str:
 
 def _upright(image: Image.Image) -> Image.Image:
     image = ImageOps.exif_transpose(image)
-    if image.mode.startswith(("I", "F")):
+    if image.mode == "F":
+        raise ValueError("it has floating point pixels, not 8 or 16 bits")
+    if image.mode.startswith("I"):
         return _from_large_numbers(image)
     if image.has_transparency_data:
         image = image.convert("RGBA")
@@ -164,7 +209,9 @@ def _upright(image: Image.Image) -> Image.Image:
 
 def _from_large_numbers(image: Image.Image) -> Image.Image:
     """Returns a grey image of 16 bits per pixel, which Pillow would clip."""
-    values = np.asarray(image).astype(float)
-    if not (values.min() >= 0 and 255 < values.max() < 2**16):
+    values = np.asarray(image).astype(np.float32)
+    # 32 bits may hold anything; what fits into 8 is taken for 8.
+    if image.mode == "I" and not 255 < values.max() < 2**16:
         return image.convert("RGB")
+    values = np.clip(values, 0, 2**16 - 1)
     return Image.fromarray(np.uint8(values / 257.0 + 0.5)).convert("RGB")

@@ -21,6 +21,7 @@ from l2l_tf.problems import registry
 from l2l_tf.problems import style_losses
 
 _GREY_STD = 0.01
+_MAX_WEIGHT = 1e12
 
 _STYLES = pathlib.Path(__file__).parent / "styles"
 
@@ -207,8 +208,9 @@ class StyleTransfer(base.Problem):
         for height, width in sizes:
             if min(height, width) < least:
                 raise ValueError(
-                    f"The layers {names} need images of {least} x {least} "
-                    f"pixels or more; received {width} x {height}."
+                    f"The layers {', '.join(dict.fromkeys(names))} need images "
+                    f"of {least} x {least} pixels or more; received {width} x "
+                    f"{height}. Choose a larger size."
                 )
 
 
@@ -328,9 +330,20 @@ def read_style(name_or_path: str | os.PathLike) -> np.ndarray:
     Args:
         name_or_path: One of `styles()`, or the path of an image.
     """
-    if name_or_path in styles():
+    if not isinstance(name_or_path, (str, os.PathLike)) or not str(
+        name_or_path
+    ):
+        raise ValueError(
+            f"style must be one of {', '.join(styles())}, or the path of an "
+            f"image; received {type(name_or_path).__name__}."
+        )
+    if str(name_or_path) in styles():
         return images.read(_STYLES / f"{name_or_path}.jpg")
-    if not pathlib.Path(name_or_path).expanduser().exists():
+    try:
+        exists = pathlib.Path(name_or_path).expanduser().exists()
+    except (OSError, RuntimeError, ValueError):
+        exists = False
+    if not exists:
         raise ValueError(
             f"There is no painting {str(name_or_path)!r}; accepted: "
             f"{', '.join(styles())}, or the path of an image."
@@ -372,6 +385,16 @@ def _terms(
         raise ValueError(
             f"style_layers must be a list of layers; received {layers!r}."
         )
-    for name in ("content_weight", "style_weight", "smoothness_weight"):
-        checks.number(name, getattr(terms, name), 0.0)
+    names = ("content_weight", "style_weight", "smoothness_weight")
+    weights = [checks.number(name, getattr(terms, name), 0.0) for name in names]
+    for name, weight in zip(names, weights, strict=True):
+        # Times the number of pixels, and squares of features.
+        if weight > _MAX_WEIGHT:
+            raise ValueError(
+                f"{name} must be at most {_MAX_WEIGHT:g}; received {weight!r}."
+            )
+    if not any(weights):
+        raise ValueError(
+            f"One of {', '.join(names)} must be above 0; received {weights}."
+        )
     return terms._replace(style_layers=list(layers))

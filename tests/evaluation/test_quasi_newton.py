@@ -66,3 +66,21 @@ def test_several_functions_are_refused():
     problem = quadratic.Quadratic(num_functions=2)
     with pytest.raises(ValueError, match="L-BFGS.*'quadratic'"):
         quasi_newton.record(problem, 2, seed=0, num_runs=1)
+
+
+class _Hole(_Rosenbrock):
+    """NaN beyond the unit circle."""
+
+    def loss(self, params, model_state, task, batch, seed):
+        outcome = super().loss(params, model_state, task, batch, seed)
+        size = sum(tf.reduce_sum(tf.square(value)) for value in params)
+        return outcome._replace(
+            loss=tf.where(size > 8.0, float("nan"), outcome.loss)
+        )
+
+
+def test_what_is_nan_is_no_loss():
+    recording = quasi_newton.record(_Hole(), 20, seed=3, num_runs=4)
+    started = np.isfinite(recording.losses[:, 0])
+    assert np.any(started)
+    assert np.all(np.isfinite(recording.losses[started]))

@@ -97,3 +97,48 @@ def test_folders_without_images_are_refused(tmp_path):
         content_images.folder(4, str(tmp_path / "nowhere"))
     with pytest.raises(ValueError, match="'photos'.*'somewhere'"):
         content_images.photos(64, "somewhere")
+
+
+@pytest.mark.parametrize("given", ["", 3, ["photos"]])
+def test_what_is_no_folder_is_refused(given, tmp_path, monkeypatch):
+    _make_folder(tmp_path, ["a.png"])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("L2L_IMAGE_DIR", "")
+    for received in (given, None):
+        with pytest.raises(ValueError, match="set image_dir.*received"):
+            content_images.folder(4, received)
+    with pytest.raises(ValueError, match="cannot be read: .*null byte"):
+        content_images.folder(4, "a\0b")
+
+
+def test_a_folder_is_read_as_it_is_now(tmp_path, monkeypatch):
+    for name in ("one", "two"):
+        _make_folder(tmp_path / name, ["a.png"])
+    monkeypatch.chdir(tmp_path / "one")
+    first = content_images.folder(4, ".")
+    monkeypatch.chdir(tmp_path / "two")
+    second = content_images.folder(4, ".")
+    [split] = [s for s, part in first.items() if len(part)]
+    assert np.any(first[split] != second[split])
+    _make_folder(tmp_path / "two", ["b.png"])
+    assert sum(map(len, content_images.folder(4, ".").values())) == 2
+
+
+def test_hidden_files_and_folders_are_not_read(tmp_path):
+    _make_folder(tmp_path, ["a.png"])
+    (tmp_path / "._a.png").write_bytes(b"what a Mac leaves")
+    (tmp_path / "album.jpg").mkdir()
+    assert sum(map(len, content_images.folder(4, tmp_path).values())) == 1
+
+
+def test_photos_that_are_shared_cannot_be_changed():
+    with pytest.raises(ValueError, match="read-only"):
+        content_images.photos(8)["train"][:] = 0
+
+
+def test_too_large_sets_are_refused_with_numbers(tmp_path):
+    _make_folder(tmp_path, ["a.png", "b.png"])
+    with pytest.raises(ValueError, match="2 images of 30000 x 30000 .*5.4 GB"):
+        content_images.folder(30_000, tmp_path)
+    with pytest.raises(ValueError, match="of 100000 x 100000 pixels"):
+        content_images.photos(100_000)

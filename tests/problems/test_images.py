@@ -163,3 +163,55 @@ def test_numbers_outside_of_the_range_are_clipped():
 )
 def test_the_longer_side_gets_the_size(shape, size, expected):
     assert images.fit(_pixels(*shape), size).shape == (*expected, 3)
+
+
+def _written(path, **options):
+    Image.fromarray(np.asarray(options.pop("pixels"))).save(path, **options)
+    return path
+
+
+def test_dark_images_of_16_bits_stay_dark(tmp_path):
+    values = np.full([4, 4], 200, np.uint16)
+    path = _written(tmp_path / "dark.png", pixels=values)
+    np.testing.assert_array_equal(images.read(path), 1)
+
+
+def test_floating_point_pixels_are_refused(tmp_path):
+    path = _written(
+        tmp_path / "float.tif", pixels=np.full([4, 4], 0.5, np.float32)
+    )
+    with pytest.raises(ValueError, match=r"float\.tif.*8 or 16 bits"):
+        images.read(path)
+
+
+def test_formats_that_start_programs_are_not_tried(tmp_path):
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\n"
+    )
+    with pytest.raises(ValueError, match=r"photo\.jpg.*of no known format"):
+        images.read(path)
+
+
+def test_headers_that_claim_too_much_are_refused(tmp_path, monkeypatch):
+    path = images.write(tmp_path / "bomb.png", _pixels(8, 8))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    with pytest.raises(ValueError, match=r"bomb\.png.*too many.*67,108,864"):
+        images.read(path)
+
+
+def test_sides_that_a_format_does_not_hold_are_refused(tmp_path):
+    images.check_sides("a.png", 20_000, 2)
+    with pytest.raises(ValueError, match=r"2 x 20000.*a\.webp.*16,383"):
+        images.check_sides("a.webp", 20_000, 2)
+    with pytest.raises(ValueError, match="10000 x 10000 .*67,108,864"):
+        images.check_sides("a.png", 10_000, 10_000)
+
+
+def test_a_file_that_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match=r"'.*a\.png' cannot be written: "):
+        images.write(tmp_path / "file" / "a.png", _pixels(2, 2))
+    with pytest.raises(ValueError, match="null byte"):
+        images.write("a\0.png", _pixels(2, 2))
+    assert os.listdir(tmp_path) == ["file"]

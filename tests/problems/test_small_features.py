@@ -1,9 +1,14 @@
 """Tests of l2l_tf/problems/small_features.py."""
 
+import os
+import pathlib
+
 import numpy as np
 import pytest
 
 from l2l_tf.core import files
+from l2l_tf.problems import datasets
+from l2l_tf.problems import feature_training
 from l2l_tf.problems import small_features
 
 
@@ -14,6 +19,18 @@ def test_embedded_weights_are_those_that_the_metadata_tell_of():
     assert files.sha256(small_features.WEIGHTS, 10**6) == told["sha256"]
     assert told["channels"] == [list(c) for c in small_features.CHANNELS]
     assert told["test_accuracy"] >= 0.8
+
+
+@pytest.mark.skipif(
+    not pathlib.Path(os.environ.get("TFDS_DATA_DIR", ""), "cifar10").is_dir()
+    or "TFDS_DATA_DIR" not in os.environ,
+    reason="TFDS_DATA_DIR holds no CIFAR-10",
+)
+def test_embedded_weights_classify_as_well_as_is_told():
+    test = datasets.load("cifar10").test
+    some = test._replace(images=test.images[:500], labels=test.labels[:500])
+    weights = small_features.read(small_features.WEIGHTS)
+    assert feature_training.accuracy(weights, some) >= 0.8
 
 
 def test_layers_have_the_channels_that_are_told():

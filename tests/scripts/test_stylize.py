@@ -93,6 +93,9 @@ def test_weights_and_start_change_the_picture(photo, tmp_path):
         (["--optimizer=adam", "--size=4"], "4 x 4"),
         (["--optimizer=adam", "--style_weight=-1"], "--style_weight"),
         (["--optimizer=sgd", "--learning_rate=1e9"], "diverges"),
+        (["--optimizer=adam", "--style="], "great_wave, starry_night"),
+        (["--optimizer=adam", "--style_weight=1e39"], "--style_weight"),
+        (["--optimizer=adam", "--output=a\0.png"], "null byte"),
     ],
 )
 def test_what_is_refused_is_told_in_one_line(photo, tmp_path, flags, said):
@@ -123,3 +126,36 @@ def test_too_large_pictures_are_refused_with_numbers(
     assert done.returncode == 1
     for number in ("2000 x 1500", "1.0 GiB are available", "--size"):
         assert number in line
+
+
+def test_a_large_painting_counts_as_well(photo, tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "available_bytes", lambda: 2**30)
+    narrow = images.write(
+        tmp_path / "narrow.png", np.zeros([2000, 20, 3], np.uint8)
+    )
+    done = _stylize(
+        narrow, tmp_path / "out.png", "--optimizer=adam", "--size=2000"
+    )
+    [line] = done.stderr.splitlines()
+    assert done.returncode == 1 and "1.0 GiB are available" in line
+
+
+def test_photo_and_painting_are_not_overwritten(photo, tmp_path):
+    before = photo.read_bytes()
+    done = _stylize(photo, photo, "--optimizer=adam")
+    assert done.returncode == 1 and "--content itself" in done.stderr
+    done = _stylize(
+        tmp_path / "none.png", photo, f"--style={photo}", "--optimizer=adam"
+    )
+    assert done.returncode == 1 and "--style itself" in done.stderr
+    assert photo.read_bytes() == before
+
+
+def test_a_format_that_is_too_small_is_refused_before_painting(photo, tmp_path):
+    long = images.write(
+        tmp_path / "long.png", np.zeros([40, 4_000, 3], np.uint8)
+    )
+    flags = ("--side_by_side", f"--style={long}", "--optimizer=adam")
+    done = _stylize(photo, tmp_path / "out.webp", *flags, "--size=400")
+    [line] = [r for r in done.stderr.splitlines() if r.startswith("Error")]
+    assert "16,383 along each side" in line and "step" not in done.stderr
