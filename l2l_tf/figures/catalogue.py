@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from l2l_tf.evaluation import quasi_newton
 from l2l_tf.figures import architecture_grid
 from l2l_tf.figures import base
@@ -251,7 +253,15 @@ FIGURES: dict[str, base.Figure] = {
         "gradient, the least loss of all so far.",
     ),
     "neural-art-images": pictures.Pictures(
-        "What they paint in 128 steps", _NEURAL_ART
+        "What they paint in 128 steps",
+        tuple(
+            dataclasses.replace(
+                panel, options={**panel.options, "contents": "whole_photos"}
+            )
+            for panel in _NEURAL_ART
+        ),
+        num_pictures=2,
+        note="The photos are those of docs/neural_art.md, under CC BY 2.0.",
     ),
 }
 """All figures by name, in the paper's order."""

@@ -29,6 +29,7 @@ _SHARES = {"train": 80, "validation": 10, "test": 10}
 # Columns of the photos, which have 640.
 _COLUMNS = {"train": (0, 384), "validation": (384, 512), "test": (512, 640)}
 _CROPS = (96, 128)
+_PHOTOS = ("china.jpg", "flower.jpg")
 
 _MAX_BYTES = 2**32
 
@@ -50,12 +51,25 @@ def photos(size: int, image_dir: str | None = None) -> Splits:
         Squares of 96 and 128 pixels, resized: from the left of the photos for
         training, from the middle for validation, from the right for testing.
     """
-    if image_dir is not None:
-        raise ValueError(
-            "contents='photos' needs no folder; image_dir goes with "
-            f"contents='folder'; received {image_dir!r}."
-        )
+    _refuse_folder("photos", image_dir)
     return _photos(size)
+
+
+@CONTENTS.register("whole_photos")
+def whole_photos(size: int, image_dir: str | None = None) -> Splits:
+    """Returns the middle of the two photos, the same in all splits: to look at.
+
+    Args:
+        size: The side of the images, in pixels.
+        image_dir: Must be None.
+
+    Returns:
+        Two squares.
+    """
+    _refuse_folder("whole_photos", image_dir)
+    _check_size(len(_PHOTOS), size)
+    squares = np.stack([images.square(photo, size) for photo in _load_photos()])
+    return dict.fromkeys(base.SPLITS, squares)
 
 
 @CONTENTS.register("folder")
@@ -92,13 +106,23 @@ def split_of(name: str) -> str:
     raise AssertionError("The shares must add up to 100.")
 
 
-@functools.cache
-def _photos(size: int) -> Splits:
+def _refuse_folder(contents: str, image_dir: str | None) -> None:
+    if image_dir is not None:
+        raise ValueError(
+            f"contents={contents!r} needs no folder; image_dir goes with "
+            f"contents='folder'; received {image_dir!r}."
+        )
+
+
+def _load_photos() -> list[np.ndarray]:
     from sklearn import datasets
 
-    photos = [
-        datasets.load_sample_image(name) for name in ("china.jpg", "flower.jpg")
-    ]
+    return [datasets.load_sample_image(name) for name in _PHOTOS]
+
+
+@functools.cache
+def _photos(size: int) -> Splits:
+    photos = _load_photos()
     crops = {
         split: [
             crop

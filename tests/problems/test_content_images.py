@@ -95,8 +95,9 @@ def test_folders_without_images_are_refused(tmp_path):
         content_images.folder(4, str(tmp_path))
     with pytest.raises(ValueError, match="'.*nowhere' cannot be read"):
         content_images.folder(4, str(tmp_path / "nowhere"))
-    with pytest.raises(ValueError, match="'photos'.*'somewhere'"):
-        content_images.photos(64, "somewhere")
+    for name in ("photos", "whole_photos"):
+        with pytest.raises(ValueError, match=f"'{name}'.*'somewhere'"):
+            content_images.CONTENTS.get(name)(64, "somewhere")
 
 
 @pytest.mark.parametrize("given", ["", 3, ["photos"]])
@@ -142,3 +143,13 @@ def test_too_large_sets_are_refused_with_numbers(tmp_path):
         content_images.folder(30_000, tmp_path)
     with pytest.raises(ValueError, match="of 100000 x 100000 pixels"):
         content_images.photos(100_000)
+
+
+def test_whole_photos_are_their_middle_squares():
+    splits = content_images.whole_photos(427)
+    for name, pixels in zip(
+        ("china.jpg", "flower.jpg"), splits["test"], strict=True
+    ):
+        photo = datasets.load_sample_image(name)
+        np.testing.assert_array_equal(pixels, photo[:, 106:533])
+    assert splits["train"] is splits["test"]
