@@ -76,7 +76,7 @@ def main(argv: list[str]) -> None:
     from l2l_tf.meta_training import problem_interface
     from l2l_tf.meta_training import rule_interface
     from l2l_tf.problems import images
-    from l2l_tf.problems import style_transfer
+    from l2l_tf.problems import paintings
 
     for name in ("content", "output"):
         if not FLAGS[name].value:
@@ -93,7 +93,7 @@ def main(argv: list[str]) -> None:
                 "be lost; choose another name."
             )
     content = command_line.checked(images.read, FLAGS.content)
-    style = command_line.checked(style_transfer.read_style, FLAGS.style)
+    style = command_line.checked(paintings.read, FLAGS.style)
     rule = _rule()
     problem, content, style = _problem(content, style, rule)
     if rule is not None:
@@ -155,7 +155,7 @@ def _problem(content, style, rule):
     """Returns the problem, and the photo and the painting as it has them."""
     from l2l_tf.problems import feature_networks
     from l2l_tf.problems import images
-    from l2l_tf.problems import style_transfer
+    from l2l_tf.problems import style_problems
 
     network = command_line.checked(feature_networks.load, FLAGS.features)
     height, width = images.fitted(content.shape[:2], FLAGS.size)
@@ -167,7 +167,7 @@ def _problem(content, style, rule):
     content = images.resize(content, height, width)
     style = images.fit(style, FLAGS.size)
     problem = command_line.checked(
-        style_transfer.from_pair,
+        style_problems.from_pair,
         content,
         style,
         features=FLAGS.features,

@@ -22,8 +22,8 @@ from l2l_tf.figures import markdown
 from l2l_tf.meta_gradients import unroll
 from l2l_tf.problems import base as problems
 from l2l_tf.problems import images
+from l2l_tf.problems import paintings
 from l2l_tf.problems import registry
-from l2l_tf.problems import style_transfer
 from l2l_tf.rules import registry as rules
 
 _INCHES, _DPI = 1.6, 160
@@ -131,7 +131,7 @@ class Pictures(base.Figure):
             problem, steps, seed, number
         )
         style = images.square(
-            style_transfer.read_style(problem.options["style"]),
+            paintings.read(problem.options["style"]),
             problem.options["size"],
         )
         return {

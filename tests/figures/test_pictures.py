@@ -16,8 +16,8 @@ from l2l_tf.figures import rates
 from l2l_tf.figures import reproduction
 from l2l_tf.problems import content_images
 from l2l_tf.problems import images
+from l2l_tf.problems import paintings
 from l2l_tf.problems import registry
-from l2l_tf.problems import style_transfer
 
 _OPTIONS = {"size": 16, "style": "great_wave"}
 _COLUMNS = ["content", "style", "LSTM", "Adam", "L-BFGS"]
@@ -60,7 +60,7 @@ def test_pictures_are_what_the_runs_end_with(result, problem):
     for index, columns in enumerate(panel["pictures"]):
         assert list(columns) == _COLUMNS
         found = {name: _decoded(text) for name, text in columns.items()}
-        painting = images.square(style_transfer.read_style("great_wave"), 16)
+        painting = images.square(paintings.read("great_wave"), 16)
         np.testing.assert_array_equal(found["style"], painting)
         np.testing.assert_allclose(
             found["L-BFGS"],

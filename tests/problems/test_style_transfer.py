@@ -7,6 +7,7 @@ import tensorflow as tf
 from l2l_tf.core import compilation
 from l2l_tf.problems import feature_networks
 from l2l_tf.problems import images
+from l2l_tf.problems import paintings
 from l2l_tf.problems import registry
 from l2l_tf.problems import style_losses
 from l2l_tf.problems import style_transfer
@@ -18,14 +19,6 @@ RANDOM = np.random.default_rng(0)
 @pytest.fixture(name="problem", scope="module")
 def _problem():
     return registry.make_problem("style_transfer", size=32)
-
-
-@pytest.fixture(name="folder")
-def _folder(tmp_path):
-    for number in range(40):
-        pixels = RANDOM.integers(0, 256, [20, 24, 3], np.uint8)
-        images.write(tmp_path / f"{number}.png", pixels)
-    return tmp_path
 
 
 def _loss(problem, theta, task):
@@ -45,7 +38,7 @@ def test_loss_is_the_weighted_sum_of_its_terms():
     task = problem.sample_task(SEED)
     theta = RANDOM.random([32, 32, 3]).astype(np.float32)
     network = feature_networks.load("small")
-    style = images.square(style_transfer.read_style("starry_night"), 32) / 255
+    style = images.square(paintings.read("starry_night"), 32) / 255
     names = ["conv1_1", "conv2_2", "conv3_1"]
     features, wanted, painting = (
         network(tf.constant(image[np.newaxis], tf.float32), names)
@@ -66,29 +59,6 @@ def test_loss_is_the_weighted_sum_of_its_terms():
     expected = 0.5 * content + 3.0 * 32 * 32 * likeness + 0.25 * variation
     found = _loss(problem, tf.constant(theta), task)
     np.testing.assert_allclose(found, expected, rtol=1e-3)
-
-
-def test_a_task_is_a_content_image_of_the_split(folder):
-    problem = style_transfer.from_images(folder, size=16)
-    seen = {}
-    for split in ("train", "validation", "test"):
-        part = problem.with_split(split)
-        seen[split] = {
-            part.sample_task(tf.constant([0, seed]))[0].numpy().tobytes()
-            for seed in range(30)
-        }
-        expected = {
-            (np.float32(pixels) / np.float32(255)).tobytes()
-            for pixels in (
-                images.square(images.read(file), 16)
-                for file in folder.iterdir()
-            )
-        }
-        assert seen[split] <= expected
-    assert len(seen["train"]) > 10
-    assert not seen["train"] & seen["validation"]
-    assert not seen["train"] & seen["test"]
-    assert not seen["validation"] & seen["test"]
 
 
 def test_the_content_image_has_no_content_loss(problem):
@@ -139,8 +109,9 @@ def test_pixels_may_leave_the_range_and_come_back(problem):
 
 def test_neither_balance_nor_gradients_depend_on_the_size():
     # Of a pattern that repeats itself, far from the borders.
-    tile = RANDOM.random([8, 8, 3])
-    painting = np.uint8(255 * np.tile(RANDOM.random([8, 8, 3]), [16, 16, 1]))
+    random = np.random.default_rng(0)
+    tile = random.random([8, 8, 3])
+    painting = np.uint8(255 * np.tile(random.random([8, 8, 3]), [16, 16, 1]))
     gradients = []
     for size in (64, 128):
         pixels = np.uint8(255 * np.tile(tile, [size // 8, size // 8, 1]))
@@ -157,22 +128,9 @@ def test_neither_balance_nor_gradients_depend_on_the_size():
             loss = _loss(problem, theta, task)
         middle = slice(size // 2 - 4, size // 2 + 4)
         gradients.append(tape.gradient(loss, theta)[middle, middle].numpy())
-    scale = np.mean(np.abs(gradients[0]))
-    # The borders count for less in the larger one's Gram matrices.
-    np.testing.assert_allclose(*gradients, atol=0.15 * scale)
-
-
-def test_configuration_builds_it_again_without_the_folder(folder):
-    problem = style_transfer.from_images(
-        folder, size=16, style_weight=2.0, start="noise"
-    )
-    config = problem.config()
-    assert str(folder) not in str(config)
-    assert config["options"]["contents"] == "folder"
-    again = registry.make_problem(
-        config["name"], image_dir=str(folder), **config["options"]
-    )
-    assert again.config() == config
+    small, large = gradients
+    # The borders count for half as much in the larger one's Gram matrices.
+    assert np.mean(np.abs(small - large)) < 0.06 * np.mean(np.abs(small))
 
 
 def test_convolutions_stay_out_of_xla_on_a_cpu(problem):
@@ -186,56 +144,6 @@ def test_convolutions_stay_out_of_xla_on_a_cpu(problem):
     )
     has_gpu = bool(tf.config.list_logical_devices("GPU"))
     assert compilation.favours_xla(graph) == has_gpu
-
-
-def test_paintings_are_named_or_paths(tmp_path):
-    assert style_transfer.styles() == ["great_wave", "starry_night"]
-    pixels = RANDOM.integers(0, 256, [9, 5, 3], np.uint8)
-    path = images.write(tmp_path / "mine.png", pixels)
-    np.testing.assert_array_equal(style_transfer.read_style(path), pixels)
-    assert style_transfer.read_style("great_wave").shape == (256, 256, 3)
-    with pytest.raises(ValueError, match="'monet'.*great_wave, starry_night"):
-        style_transfer.read_style("monet")
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        ({"size": 3}, "4 x 4.*3 x 3"),
-        ({"size": 2.5}, "size.*2.5"),
-        ({"contents": "web"}, "'web'.*folder, photos"),
-        ({"features": "vgg"}, "'vgg'.*small, vgg19"),
-        ({"features": ["small"]}, "small, vgg19"),
-        ({"style": 3}, "style must be.*received int"),
-        ({"style": "~nosuchuser/a"}, "nosuchuser"),
-        ({"style_weight": 1e300}, "style_weight must be at most.*1e.300"),
-        ({"style_weight": -1}, "style_weight.*-1"),
-        ({"content_layer": "conv9"}, "'conv9'.*conv1_1"),
-        ({"style_layers": "conv1_1"}, "style_layers.*'conv1_1'"),
-    ],
-)
-def test_what_is_refused_is_quoted(options, said):
-    with pytest.raises(ValueError, match=said):
-        registry.make_problem("style_transfer", **options)
-
-
-def test_a_split_without_images_is_refused(tmp_path):
-    images.write(tmp_path / "a.png", np.zeros([8, 8, 3], np.uint8))
-    splits = {"train", "validation", "test"}
-    refused = 0
-    for split in splits:
-        try:
-            registry.make_problem(
-                "style_transfer",
-                split,
-                contents="folder",
-                image_dir=str(tmp_path),
-                size=8,
-            )
-        except ValueError as error:
-            assert repr(split) in str(error)
-            refused += 1
-    assert refused == 2
 
 
 def test_gram_matrices_of_the_style_are_computed_once(problem, monkeypatch):
@@ -296,11 +204,3 @@ def test_factors_on_the_loss_are_drawn_for_each_task():
         factors.append(losses[1] / losses[0])
         np.testing.assert_allclose(factors[-1], tasks[1][3], rtol=1e-5)
     assert 0.1 <= min(factors) < 0.3 and 3 < max(factors) <= 10
-
-
-@pytest.mark.parametrize(
-    "factors", [[1.0], [2.0, 1.0], [0, 1], 1.0, "12", [1, None], [1, np.inf]]
-)
-def test_bad_factors_are_refused(factors):
-    with pytest.raises(ValueError, match="loss_factors must be two numbers"):
-        registry.make_problem("style_transfer", size=16, loss_factors=factors)
