@@ -54,6 +54,11 @@ def test_a_learned_optimizer_is_given_by_its_path(photo, tmp_path, exported):
     assert a.shape == b.shape and np.any(a != b)
 
 
+def test_the_bundled_painter_is_the_default(photo, tmp_path):
+    first, last = _losses(_stylize(photo, tmp_path / "out.png"))
+    assert last < 0.5 * first
+
+
 def test_photo_painting_and_picture_are_shown_side_by_side(photo, tmp_path):
     painting = RANDOM.integers(0, 256, [20, 10, 3], np.uint8)
     style = images.write(tmp_path / "style.png", painting)
