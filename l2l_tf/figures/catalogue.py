@@ -9,8 +9,10 @@ from l2l_tf.figures import architecture_grid
 from l2l_tf.figures import base
 from l2l_tf.figures import comparisons
 from l2l_tf.figures import forerunner
+from l2l_tf.figures import histories
 from l2l_tf.figures import learning_curves
 from l2l_tf.figures import pictures
+from l2l_tf.figures import proposal_sweeps
 
 _Panel = comparisons.Panel
 _LearningCurves = learning_curves.LearningCurves
@@ -25,6 +27,15 @@ _SHARING = {
     "NTM-L-BFGS": "quadratic-ntm-l-bfgs",
 }
 _EXACT = ("L-BFGS, exact line search",)
+
+_ONE_RUN = _Panel(
+    "MLP of 20 sigmoid units on MNIST",
+    {"LSTM": "mnist"},
+    "mnist",
+    num_runs=1,
+    baselines=("adam", "sgd"),
+    search_runs=10,
+)
 
 _UNITS = (5, 10, 15, 20, 30, 40, 50)
 _QUICK_UNITS = (5, 20, 50)
@@ -243,6 +254,19 @@ FIGURES: dict[str, base.Figure] = {
         note="The LSTM is given an input and the target of the example before, "
         "and its weights do not change; the small networks learn from one "
         "example at a time. Functions, starts and examples are the same.",
+    ),
+    "histories": histories.Histories(
+        "Updates along one run on MNIST, and what others would have proposed",
+        _ONE_RUN,
+        note="The LSTM makes the run. Of each parameter that coordinate is "
+        "shown whose mean absolute gradient is the median of those that are "
+        "not zero all along.",
+    ),
+    "proposals": proposal_sweeps.ProposalSweeps(
+        "Proposed updates over the current gradient, its history held fixed",
+        _ONE_RUN,
+        note="The same run and coordinates. The vertical line is the gradient "
+        "that was met.",
     ),
     "neural-art": _LearningCurves(
         "Style transfer: the pixels of an image are the parameters",
