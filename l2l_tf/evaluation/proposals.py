@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -70,32 +70,72 @@ def gradients_of(
     return [gradient[:num_steps].numpy() for gradient in found]
 
 
-def follow(
-    rule: rules.UpdateRule,
-    gradients: Sequence[np.ndarray],
-    keep_states: Sequence[int] = (),
-) -> Proposals:
-    """Shows a rule the gradients of a run that something else may have made.
+class Follower:
+    """A rule that is shown gradients, and moves nothing."""
 
-    Args:
-        rule: The rule.
-        gradients: For each parameter an array of shape [T, ...].
-        keep_states: Steps, counted from 0, whose states to keep.
+    def __init__(self, rule: rules.UpdateRule):
+        """Takes the rule, whose step is traced once."""
+        self._rule = rule
+        self._step = tf.function(
+            rule.__call__, autograph=False, reduce_retracing=True
+        )
 
-    Returns:
-        What it proposes at each step.
-    """
-    step = _step(rule)
-    state = rule.initial_state([tf.constant(g[0]) for g in gradients])
-    updates, states = [], {}
-    for t in range(len(gradients[0])):
-        if t in keep_states:
-            states[t] = state
-        update, state = step([tf.constant(g[t]) for g in gradients], state)
-        updates.append([u.numpy() for u in update])
-    return Proposals(
-        [np.stack(steps) for steps in zip(*updates, strict=True)], states
-    )
+    def follow(
+        self,
+        gradients: Sequence[np.ndarray],
+        keep_states: Sequence[int] = (),
+    ) -> Proposals:
+        """Shows it the gradients of a run that something else may have made.
+
+        Args:
+            gradients: For each parameter an array of shape [T, ...].
+            keep_states: Steps, counted from 0, whose states to keep.
+
+        Returns:
+            What it proposes at each step.
+        """
+        state = self._rule.initial_state([tf.constant(g[0]) for g in gradients])
+        updates, states = [], {}
+        for t in range(len(gradients[0])):
+            if t in keep_states:
+                states[t] = state
+            update, state = self._step(
+                [tf.constant(g[t]) for g in gradients], state
+            )
+            updates.append([u.numpy() for u in update])
+        return Proposals(
+            [np.stack(steps) for steps in zip(*updates, strict=True)], states
+        )
+
+    def sweep(
+        self,
+        gradients: Sequence[np.ndarray],
+        state: Any,
+        coordinate: Coordinate,
+        values: np.ndarray,
+    ) -> np.ndarray:
+        """Returns the update as a function of one coordinate's gradient.
+
+        The state, and the gradients of all other coordinates, stay as they
+        are.
+
+        Args:
+            gradients: For each parameter its gradient at that step.
+            state: The rule's state before the step.
+            coordinate: Whose gradient to replace, and whose update to return.
+            values: Gradients in its place, shape [n].
+
+        Returns:
+            Updates, shape [n].
+        """
+        parameter, index = coordinate
+        changed = [np.array(g) for g in gradients]
+        found = []
+        for value in values:
+            changed[parameter].flat[index] = value
+            updates, _ = self._step([tf.constant(g) for g in changed], state)
+            found.append(float(np.ravel(updates[parameter])[index]))
+        return np.array(found)
 
 
 def median_coordinates(gradients: Sequence[np.ndarray]) -> list[Coordinate]:
@@ -126,39 +166,3 @@ def along(arrays: Sequence[np.ndarray], coordinate: Coordinate) -> np.ndarray:
     """Returns one coordinate's numbers, shape [steps]."""
     values = arrays[coordinate.parameter]
     return values.reshape(len(values), -1)[:, coordinate.index]
-
-
-def sweep(
-    rule: rules.UpdateRule,
-    gradients: Sequence[np.ndarray],
-    state: Any,
-    coordinate: Coordinate,
-    values: np.ndarray,
-) -> np.ndarray:
-    """Returns the update as a function of one coordinate's gradient.
-
-    The state, and the gradients of all other coordinates, stay as they are.
-
-    Args:
-        rule: The rule.
-        gradients: For each parameter its gradient at that step.
-        state: The rule's state before the step.
-        coordinate: Whose gradient to replace, and whose update to return.
-        values: Gradients in its place, shape [n].
-
-    Returns:
-        Updates, shape [n].
-    """
-    step = _step(rule)
-    found = []
-    for value in values:
-        changed = [np.array(g) for g in gradients]
-        changed[coordinate.parameter].flat[coordinate.index] = value
-        updates, _ = step([tf.constant(g) for g in changed], state)
-        update = np.ravel(updates[coordinate.parameter])
-        found.append(float(update[coordinate.index]))
-    return np.array(found)
-
-
-def _step(rule: rules.UpdateRule) -> Callable[..., Any]:
-    return tf.function(rule.__call__, autograph=False, reduce_retracing=True)

@@ -12,7 +12,6 @@ from matplotlib import figure as mpl_figure
 from l2l_tf.evaluation import plot_styles
 from l2l_tf.evaluation import plotting
 from l2l_tf.evaluation import proposals
-from l2l_tf.evaluation import rate_search
 from l2l_tf.figures import base
 from l2l_tf.figures import comparisons
 from l2l_tf.figures import markdown
@@ -58,7 +57,7 @@ class Histories(base.Figure):
             own[label], problem, self.panel.num_steps, context.seed
         )
         followed = {
-            name: proposals.follow(rule, gradients).updates
+            name: proposals.Follower(rule).follow(gradients).updates
             for name, rule in {**own, **others}.items()
         }
         return {
@@ -157,18 +156,10 @@ def prepare(
         label: context.load(name, problem.parameter_names)
         for label, name in panel.optimizers.items()
     }
-    rates = dict(context.rates.get(problem, panel.num_steps))
-    for name in panel.baselines:
-        if name in rates:
-            continue
-        found = rate_search.Baseline(
-            name, problem, panel.num_steps
-        ).search_learning_rate(
-            context.seed, comparisons.search_runs(panel), panel.search
-        )
-        rates[name] = found.learning_rate
-        context.rates.put(problem, panel.num_steps, rates)
-    rates = {name: rates[name] for name in panel.baselines}
+    rates = {
+        name: comparisons.learning_rate(panel, problem, name, context)
+        for name in panel.baselines
+    }
     others = {
         name: rule_registry.make_rule({"rule": name, "learning_rate": rate})
         for name, rate in rates.items()

@@ -15,7 +15,6 @@ from l2l_tf.core import randomness
 from l2l_tf.evaluation import learning_curves
 from l2l_tf.evaluation import plot_styles
 from l2l_tf.evaluation import quasi_newton
-from l2l_tf.evaluation import rate_search
 from l2l_tf.figures import base
 from l2l_tf.figures import comparisons
 from l2l_tf.figures import markdown
@@ -123,7 +122,7 @@ class Pictures(base.Figure):
         recorder = learning_curves.Recorder(
             rules.RULES.get(self.baseline), problem, steps
         )
-        rate = self._rate(problem, panel, context)
+        rate = comparisons.learning_rate(panel, problem, self.baseline, context)
         recordings[plot_styles.label(self.baseline)] = recorder.record(
             seed, number, rate, keep_params=True
         )
@@ -155,21 +154,6 @@ class Pictures(base.Figure):
                 for index in range(number)
             ],
         }
-
-    def _rate(
-        self,
-        problem: problems.Problem,
-        panel: comparisons.Panel,
-        context: base.Context,
-    ) -> float:
-        known = context.rates.get(problem, panel.num_steps)
-        if self.baseline not in known:
-            found = rate_search.Baseline(
-                self.baseline, problem, panel.num_steps
-            ).search_learning_rate(context.seed, comparisons.search_runs(panel))
-            known = {**known, self.baseline: found.learning_rate}
-            context.rates.put(problem, panel.num_steps, known)
-        return known[self.baseline]
 
 
 def _content(problem: problems.Problem, seed: int, index: int) -> np.ndarray:

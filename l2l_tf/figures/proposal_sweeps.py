@@ -59,10 +59,13 @@ class ProposalSweeps(base.Figure):
             own[label], problem, self.panel.num_steps, context.seed
         )
         places = [step - 1 for step in self.steps]
-        ruled = {**own, **others}
+        followers = {
+            name: proposals.Follower(rule)
+            for name, rule in {**own, **others}.items()
+        }
         states = {
-            name: proposals.follow(rule, gradients, places).states
-            for name, rule in ruled.items()
+            name: follower.follow(gradients, places).states
+            for name, follower in followers.items()
         }
         num_values = 5 if context.quick else self.num_values
         coordinates = []
@@ -82,8 +85,7 @@ class ProposalSweeps(base.Figure):
                     "met": at_steps,
                     "updates": {
                         name: [
-                            proposals.sweep(
-                                rule,
+                            follower.sweep(
                                 [g[place] for g in gradients],
                                 states[name][place],
                                 coordinate,
@@ -91,7 +93,7 @@ class ProposalSweeps(base.Figure):
                             ).tolist()
                             for place in places
                         ]
-                        for name, rule in ruled.items()
+                        for name, follower in followers.items()
                     },
                 }
             )

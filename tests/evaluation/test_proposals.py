@@ -31,7 +31,7 @@ def _gradients(rule, problem):
 
 
 def test_a_run_is_the_sum_of_what_its_rule_proposes(rule, problem, gradients):
-    followed = proposals.follow(rule, gradients)
+    followed = proposals.Follower(rule).follow(gradients)
     run_seed = randomness.run_seed(3, problem.split, 0)
     _, start, _ = unroll.draw_start(problem, run_seed)
     recorder = learning_curves.Recorder(lambda rate: rule, problem, _STEPS)
@@ -45,9 +45,8 @@ def test_a_run_is_the_sum_of_what_its_rule_proposes(rule, problem, gradients):
 
 
 def test_sgd_proposes_gradients_times_its_rate(gradients):
-    followed = proposals.follow(
-        rules.make_rule({"rule": "sgd", "learning_rate": 0.5}), gradients
-    )
+    rule = rules.make_rule({"rule": "sgd", "learning_rate": 0.5})
+    followed = proposals.Follower(rule).follow(gradients)
     for values, updates in zip(gradients, followed.updates, strict=True):
         np.testing.assert_allclose(updates, -0.5 * values, rtol=1e-6)
 
@@ -62,7 +61,8 @@ def _adam(m, v, gradient, t, rate):
 def test_adam_proposes_what_its_formula_says(gradients):
     rate = 0.1
     rule = rules.make_rule({"rule": "adam", "learning_rate": rate})
-    followed = proposals.follow(rule, gradients, keep_states=[4])
+    follower = proposals.Follower(rule)
+    followed = follower.follow(gradients, keep_states=[4])
     coordinate = proposals.Coordinate(1, 30)
     m = v = 0.0
     expected, before = [], []
@@ -73,20 +73,20 @@ def test_adam_proposes_what_its_formula_says(gradients):
     found = proposals.along(followed.updates, coordinate)
     np.testing.assert_allclose(found, expected, rtol=1e-4)
     values = np.array([-0.3, 0.0, 0.02])
-    swept = proposals.sweep(
-        rule, [x[4] for x in gradients], followed.states[4], coordinate, values
+    swept = follower.sweep(
+        [x[4] for x in gradients], followed.states[4], coordinate, values
     )
     *_, wanted = _adam(*before[4], values, 5, rate)
     np.testing.assert_allclose(swept, wanted, rtol=1e-4)
 
 
 def test_a_sweep_goes_through_the_update_that_was_made(rule, gradients):
-    followed = proposals.follow(rule, gradients, keep_states=[0, 5])
+    follower = proposals.Follower(rule)
+    followed = follower.follow(gradients, keep_states=[0, 5])
     for step, state in followed.states.items():
         for coordinate in proposals.median_coordinates(gradients):
             value = proposals.along(gradients, coordinate)[step]
-            [found] = proposals.sweep(
-                rule,
+            [found] = follower.sweep(
                 [g[step] for g in gradients],
                 state,
                 coordinate,

@@ -103,11 +103,11 @@ def test_a_rate_that_is_not_known_is_searched_and_kept(
     cache.put(problem, 4, {"sgd": 1.0})
     searches = []
     monkeypatch.setattr(
-        pictures.rate_search.Baseline,
+        comparisons.rate_search.Baseline,
         "search_learning_rate",
-        lambda self, seed, runs: (
+        lambda self, seed, runs, method: (
             searches.append(self.name)
-            or pictures.rate_search.Search(0.02, 1.0, {}, False)
+            or comparisons.rate_search.Search(0.02, 1.0, {}, False)
         ),
     )
     for _ in range(2):
