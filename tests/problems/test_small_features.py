@@ -1,8 +1,5 @@
 """Tests of l2l_tf/problems/small_features.py."""
 
-import os
-import pathlib
-
 import numpy as np
 import pytest
 
@@ -10,6 +7,7 @@ from l2l_tf.core import files
 from l2l_tf.problems import datasets
 from l2l_tf.problems import feature_training
 from l2l_tf.problems import small_features
+from tests import prepared_data
 
 
 def test_embedded_weights_are_those_that_the_metadata_tell_of():
@@ -21,11 +19,7 @@ def test_embedded_weights_are_those_that_the_metadata_tell_of():
     assert told["test_accuracy"] >= 0.8
 
 
-@pytest.mark.skipif(
-    not pathlib.Path(os.environ.get("TFDS_DATA_DIR", ""), "cifar10").is_dir()
-    or "TFDS_DATA_DIR" not in os.environ,
-    reason="TFDS_DATA_DIR holds no CIFAR-10",
-)
+@prepared_data.needs("cifar10")
 def test_embedded_weights_classify_as_well_as_is_told():
     test = datasets.load("cifar10").test
     some = test._replace(images=test.images[:500], labels=test.labels[:500])
