@@ -8,11 +8,15 @@ from l2l_tf.evaluation import quasi_newton
 from l2l_tf.figures import architecture_grid
 from l2l_tf.figures import base
 from l2l_tf.figures import comparisons
+from l2l_tf.figures import curvatures
+from l2l_tf.figures import every_optimizer
 from l2l_tf.figures import forerunner
 from l2l_tf.figures import histories
 from l2l_tf.figures import learning_curves
+from l2l_tf.figures import look_back
 from l2l_tf.figures import pictures
 from l2l_tf.figures import proposal_sweeps
+from l2l_tf.figures import update_scales
 
 _Panel = comparisons.Panel
 _LearningCurves = learning_curves.LearningCurves
@@ -35,6 +39,20 @@ _ONE_RUN = _Panel(
     num_runs=1,
     baselines=("adam", "sgd"),
     search_runs=10,
+)
+
+_INSIDE = (
+    dataclasses.replace(
+        _ONE_RUN, optimizers=_MNIST, baselines=("adam", "nag", "sgd")
+    ),
+    _Panel(
+        "quadratics of 10 dimensions",
+        {"LSTM": "quadratic"},
+        "quadratic",
+        num_runs=1,
+        baselines=("adam", "nag", "sgd"),
+        search_runs=10,
+    ),
 )
 
 _UNITS = (5, 10, 15, 20, 30, 40, 50)
@@ -268,6 +286,24 @@ FIGURES: dict[str, base.Figure] = {
         note="The same run and coordinates. The vertical line is the gradient "
         "that was met.",
     ),
+    "look-back": look_back.LookBack(
+        "How far back update rules look",
+        _INSIDE,
+        note="Derivatives of updates by the gradients of earlier steps, "
+        "through the state, times those gradients.",
+    ),
+    "update-scales": update_scales.UpdateScales(
+        "How updates scale with gradients",
+        _INSIDE,
+        note="All gradients of a run of the LSTM times a factor.",
+    ),
+    "curvature": curvatures.Curvatures(
+        "Updates beside the curvature that they meet",
+        _INSIDE[:1],
+        note="A point is a step. Curvature is that of the minibatch's loss in "
+        "the direction of the update.",
+    ),
+    "no-free-lunch": every_optimizer.FIGURE,
     "neural-art": _LearningCurves(
         "Style transfer: the pixels of an image are the parameters",
         _NEURAL_ART,

@@ -145,8 +145,7 @@ def unroll(
     """
 
     def draw(step):
-        stream = randomness.stream(run.seed, "batch")
-        return problem.sample_batch(run.task, randomness.fold_in(stream, step))
+        return _draw_batch(problem, run, step)
 
     batch = loop_lib.specs(loop_lib.trace(draw, run.step).structured_outputs)
     evaluation = loop_lib.trace(
@@ -181,10 +180,12 @@ def unroll(
 
     def advance_from(run, batch_at):
         def evaluate(params, model_state, index):
-            stream = randomness.stream(run.seed, "loss")
-            seed = randomness.fold_in(stream, run.step + index)
             return problem.loss(
-                params, model_state, run.task, batch_at(index), seed
+                params,
+                model_state,
+                run.task,
+                batch_at(index),
+                _loss_seed(run, run.step + index),
             )
 
         start = loop_lib.Position(run.params, run.rule_state, run.model_state)
@@ -206,6 +207,33 @@ def unroll(
     end, seen, records = result
     run = run._replace(step=run.step + num_steps, **end._asdict())
     return Trajectory(run=run, records=records, **seen._asdict())
+
+
+def evaluate(problem: problems.Problem, run: Run) -> problems.Outcome:
+    """Returns the outcome f(theta_t) where a run stands, as `unroll` sees it.
+
+    Args:
+        problem: The problem that the run was drawn from.
+        run: Where it stands.
+    """
+    return problem.loss(
+        run.params,
+        run.model_state,
+        run.task,
+        _draw_batch(problem, run, run.step),
+        _loss_seed(run, run.step),
+    )
+
+
+def _draw_batch(
+    problem: problems.Problem, run: Run, step: tf.Tensor
+) -> problems.Nest:
+    stream = randomness.stream(run.seed, "batch")
+    return problem.sample_batch(run.task, randomness.fold_in(stream, step))
+
+
+def _loss_seed(run: Run, step: tf.Tensor) -> tf.Tensor:
+    return randomness.fold_in(randomness.stream(run.seed, "loss"), step)
 
 
 def _without_record(rule: rules.UpdateRule) -> loop_lib.Advance:
