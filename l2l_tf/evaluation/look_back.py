@@ -10,6 +10,9 @@ import tensorflow as tf
 from l2l_tf.evaluation import proposals
 from l2l_tf.rules import base as rules
 
+_LEAST = 1e-15
+"""The square of a smaller gradient is hardly a number of 32 bits."""
+
 
 def effects(
     rule: rules.UpdateRule,
@@ -66,14 +69,8 @@ def effects(
         slopes = tape.gradient(
             total, history, unconnected_gradients=tf.UnconnectedGradients.ZERO
         )
-        # Where all gradients were zero, Adam's root has no derivative.
         products = [
-            _mean_square(
-                [
-                    tf.math.multiply_no_nan(s, g)
-                    for s, g in zip(*pair, strict=True)
-                ]
-            )
+            _mean_square([_product(*p) for p in zip(*pair, strict=True)])
             for pair in zip(slopes, history, strict=True)
         ]
         return tf.sqrt(tf.stack(products[::-1]) / _mean_square(updates))
@@ -84,6 +81,15 @@ def effects(
         window = [tf.constant(g[first : step + 1]) for g in gradients]
         found.append(differentiate(window, states[first]).numpy())
     return np.stack(found)
+
+
+def _product(slope: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
+    """Returns the product, zero where the gradient's square vanishes.
+
+    There Adam's root has no derivative.
+    """
+    seen = tf.where(tf.abs(gradient) > _LEAST, gradient, 0.0)
+    return tf.math.multiply_no_nan(slope, seen)
 
 
 def _mean_square(tensors: Sequence[tf.Tensor]) -> tf.Tensor:

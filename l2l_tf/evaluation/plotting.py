@@ -151,22 +151,27 @@ def curve(
         )
 
 
-def log_axis(axes: mpl_axes.Axes) -> None:
-    """Makes losses logarithmic, with numbers like 0.2 beside the axis.
+def log_axis(axes: mpl_axes.Axes, which: str = "y") -> None:
+    """Makes an axis logarithmic, with numbers like 0.2 beside it.
 
     One on which no number is positive stays as it is.
+
+    Args:
+        axes: What it is an axis of.
+        which: "x" or "y".
     """
-    if not np.isfinite(axes.dataLim.minposy):
+    if not np.isfinite(getattr(axes.dataLim, f"minpos{which}")):
         return
-    axes.set_yscale("log")
-    low, high = axes.get_ylim()
+    axes.set(**{f"{which}scale": "log"})
+    axis = getattr(axes, f"{which}axis")
+    low, high = axis.get_view_interval()
     # Over many decades, numbers between their powers would overlap.
     subs = (1, 2, 5) if high < 1e3 * low else (1,)
-    axes.yaxis.set_major_locator(ticker.LogLocator(subs=subs))
-    axes.yaxis.set_major_formatter(
+    axis.set_major_locator(ticker.LogLocator(subs=subs))
+    axis.set_major_formatter(
         ticker.FuncFormatter(lambda value, position: f"{value:g}")
     )
-    axes.yaxis.set_minor_formatter(ticker.NullFormatter())
+    axis.set_minor_formatter(ticker.NullFormatter())
 
 
 def legend_below(figure: mpl_figure.Figure) -> None:

@@ -65,7 +65,7 @@ class Curvatures(inside.Inside):
                 markersize=3.5,
                 linestyle="",
             )
-        axes.set_xscale("log")
+        plotting.log_axis(axes, "x")
         axes.set_xlabel("curvature along the update, where positive")
         axes.set_ylabel("norm of the update")
         plotting.log_axis(axes)

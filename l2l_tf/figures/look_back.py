@@ -65,10 +65,18 @@ class LookBack(inside.Inside):
             effects = np.array(curves[name]["effects"], float)
             # What is zero has no place on a logarithmic axis.
             shown = np.where(effects > 0, effects, np.nan)
-            axes.plot(np.arange(len(effects)), shown, **style)
+            # A single point is no line.
+            marker = "o" if np.sum(np.isfinite(shown)) == 1 else None
+            axes.plot(
+                np.arange(len(effects)),
+                shown,
+                **style,
+                marker=marker,
+                markersize=4,
+            )
         axes.set_xlabel("steps back")
         axes.set_ylabel("effect on the update")
-        axes.set_ylim(bottom=1e-4)
+        axes.set_ylim(bottom=1e-3)
         plotting.log_axis(axes)
 
     def tables(self, result: base.Result) -> str:

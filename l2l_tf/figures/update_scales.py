@@ -66,7 +66,7 @@ class UpdateScales(inside.Inside):
                 np.array(values["sizes"], float),
                 **style,
             )
-        axes.set_xscale("log")
+        plotting.log_axis(axes, "x")
         axes.set_xlabel("all gradients times")
         axes.set_ylabel("size of updates")
         plotting.log_axis(axes)
