@@ -116,6 +116,24 @@ class UpdateRule(tf.Module, abc.ABC):
         del num_functions
         return self.initial_state(params)
 
+    def with_horizon(
+        self,
+        state: State,
+        params: Sequence[tf.Tensor],
+        num_steps: int | tf.Tensor,
+    ) -> State:
+        """Returns a state that knows how long its run will be.
+
+        A rule that makes use of it overrides it.
+
+        Args:
+            state: The state before the first step.
+            params: What the state was made for.
+            num_steps: Updates of the run.
+        """
+        del params, num_steps
+        return state
+
     @abc.abstractmethod
     def __call__(
         self, gradients: Sequence[tf.Tensor], state: State
@@ -345,6 +363,7 @@ class UpdateRule(tf.Module, abc.ABC):
 
 
 _FOLLOWS_FROM_CALL = (
+    "with_horizon",
     "routes",
     "leaves",
     "record",

@@ -118,6 +118,19 @@ class Routed(base.UpdateRule):
             for rule, own in self._parts(_ranks(params))
         ]
 
+    def with_horizon(
+        self,
+        state: base.State,
+        params: Sequence[tf.Tensor],
+        num_steps: int | tf.Tensor,
+    ) -> base.State:
+        """See base class."""
+        parts = self._parts(_ranks(params))
+        return [
+            rule.with_horizon(part, [params[p] for p in own], num_steps)
+            for (rule, own), part in zip(parts, state, strict=True)
+        ]
+
     def __call__(
         self, gradients: Sequence[tf.Tensor], state: base.State
     ) -> tuple[list[tf.Tensor], base.State]:

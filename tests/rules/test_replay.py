@@ -8,6 +8,7 @@ from l2l_tf.core import randomness
 from l2l_tf.rules import base
 from l2l_tf.rules import hand_designed
 from l2l_tf.rules import routed
+from l2l_tf.rules import scheduled
 from l2l_tf.rules.learned import blocks
 from l2l_tf.rules.learned import columns
 from l2l_tf.rules.learned import deep_lstm_rules as learned
@@ -100,6 +101,19 @@ def _rules():
                 3, **_OPTIONS, inputs="rnnprop", outputs="rms"
             ),
             [[7, 3], [3]],
+        ),
+        "inputs of both": (
+            _coordinatewise(inputs="rms_and_rnnprop", outputs="rms"),
+            _SHAPES,
+        ),
+        "scheduled": (
+            scheduled.Scheduled(
+                _coordinatewise(inputs="rms_and_rnnprop", outputs="rms"),
+                learning_rate=0.1,
+                horizon=5,
+                final=0.1,
+            ),
+            _SHAPES,
         ),
         "averaging cells": (_coordinatewise(averaging_cells=[2, 1]), _SHAPES),
         "averaging cells alone": (

@@ -136,6 +136,25 @@ class RNNprop(Inputs):
         return features, {"step": step, "m": first, "v": second}
 
 
+@INPUTS.register("rms_and_rnnprop")
+class RMSAndRNNprop(RNNprop):
+    """The gradient in units of its tensor, and in Adam's, see `RNNprop`.
+
+    x = (grad / rms(grad), m_hat / sqrt(v_hat), grad / sqrt(v_hat))
+    """
+
+    num_features = 3
+    _EPSILON = 1e-20
+
+    def __call__(self, gradients, state):
+        """See base class."""
+        features, state = super().__call__(gradients, state)
+        return [
+            [rms.normalise(g, self._EPSILON), *own]
+            for g, own in zip(gradients, features, strict=True)
+        ], state
+
+
 def _decay(name: str, value: float) -> float:
     checks.number(name, value, minimum=0.0)
     if value >= 1:
