@@ -66,7 +66,7 @@ class SampledTask(base.Problem):
     ):
         """Takes what `sampled_tasks` has drawn; see there for the factors."""
         super().__init__(split)
-        self.name = f"{_NAME}: {architecture.title}"
+        self.name = f"{_NAME}, {architecture.title}"
         self.architecture = architecture
         self._log_loss_factor = math.log(loss_factor)
         self._log_parameter_factor = math.log(parameter_factor)
@@ -260,7 +260,7 @@ def _convnet(rng: np.random.Generator, data: str) -> Architecture:
     channels = _widths(rng, int(rng.integers(1, 4)), 4, 16)
     norm = _norm(rng)
     network = networks.convnet(source.shape, channels, source.num_outputs, norm)
-    title = f"convnet {_listed(channels)}, {norm} normalisation, {data}"
+    title = f"convnet {_listed(channels)}, {_said(norm)}, {data}"
     return _made(title, source, network, rng)
 
 
@@ -324,7 +324,7 @@ def _of_widths(
     network = networks.mlp(
         math.prod(source.shape), widths, source.num_outputs, norm
     )
-    title = f"{title}, layers {_listed(widths)}, {norm} normalisation"
+    title = f"{title}, layers {_listed(widths)}, {_said(norm)}"
     return _made(title, source, network, rng)
 
 
@@ -357,3 +357,7 @@ def _norm(rng: np.random.Generator) -> str:
 
 def _listed(sizes: Sequence[Any]) -> str:
     return "-".join(map(str, sizes))
+
+
+def _said(norm: str) -> str:
+    return f"{'no' if norm == 'none' else norm} normalisation"
