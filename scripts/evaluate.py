@@ -98,7 +98,8 @@ def main(argv: list[str]) -> None:
     problem = command_line.build_problem(
         FLAGS.problem, FLAGS.problem_options, FLAGS.data_dir
     )
-    params = command_line.checked(problem_interface.check, problem)
+    for member in problem.members:
+        command_line.checked(problem_interface.check, member)
     known = hand_designed.names()
     baselines = _names(FLAGS.compare, known)
     name = FLAGS.optimizer.lower()
@@ -114,12 +115,8 @@ def main(argv: list[str]) -> None:
                 "--learning_rate is for hand-designed optimizers; a learned "
                 "one chooses its own step sizes."
             )
-        rule = command_line.checked(
-            saved_optimizer.load, FLAGS.path, problem.parameter_names
-        )
-        command_line.checked(
-            rule_interface.check, rule, params, problem.num_functions
-        )
+        rule = command_line.checked(saved_optimizer.load, FLAGS.path)
+        command_line.checked(rule_interface.check_on, rule, problem)
         learned[comparison.LEARNED] = rule
     elif FLAGS.path is not None:
         raise command_line.UsageError(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import zlib
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -56,6 +57,22 @@ def run_seed(seed: int, split: str, index: int) -> tf.Tensor:
     low, high = seed & 0x7FFFFFFF, (seed >> 31) & 0x7FFFFFFF
     root = tf.constant([low, high], tf.int32)
     return fold_in(stream(root, split), index)
+
+
+def shuffled_position(seed: int, index: int, total: int) -> int:
+    """Returns an element of an endless series of shuffles of 0 to total - 1.
+
+    Args:
+        seed: The experiment's seed.
+        index: The element's index in the series.
+        total: How many positions each shuffle holds.
+
+    Returns:
+        A position.
+    """
+    shuffle, place = divmod(index, total)
+    order = np.random.default_rng([seed, shuffle]).permutation(total)
+    return int(order[place])
 
 
 def sample_positions(

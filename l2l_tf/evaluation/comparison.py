@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 
 def compare(
-    problem: problems.Problem,
+    problem: problems.Family,
     split: str,
     num_steps: int,
     num_runs: int,

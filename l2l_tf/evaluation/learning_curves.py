@@ -43,12 +43,14 @@ class Recorder:
     Two recorders of the same problem record runs of the same functions from
     the same starts on the same minibatches, whatever their rules. Only what a
     loss itself draws (dropout) differs if XLA compiles one of them alone.
+
+    Of a family, each run is one of every member.
     """
 
     def __init__(
         self,
         make_rule: Callable[[tf.Tensor], rules.UpdateRule],
-        problem: problems.Problem,
+        problem: problems.Family,
         num_steps: int,
         jit_compile: bool = False,
         keep_metrics: bool = False,
@@ -63,52 +65,17 @@ class Recorder:
             num_steps: Updates per run, T.
             jit_compile: Whether XLA compiles them, which pays for learned
                 rules; see `l2l_tf.meta_gradients.unroll.unroll`.
-            keep_metrics: Whether to record the problem's metrics.
+            keep_metrics: Whether to record the problem's metrics; of a family
+                those that all members have.
             chunk: Updates made in one call; by default all, or as many as
                 XLA takes well.
         """
-
-        def start(seed, learning_rate):
-            return unroll_lib.start(make_rule(learning_rate), problem, seed)
-
-        def advance(num_steps, run, learning_rate):
-            trajectory = unroll_lib.unroll(
-                make_rule(learning_rate),
-                problem,
-                run,
-                num_steps,
-                jit_compile=jit_compile,
-                keep_metrics=keep_metrics,
+        self._members = [
+            _MemberRecorder(
+                make_rule, member, num_steps, jit_compile, keep_metrics, chunk
             )
-            curves = tf.nest.map_structure(
-                lambda values: tf.reshape(values, [num_steps + 1, -1]),
-                (trajectory.losses, trajectory.metrics),
-            )
-            return curves, trajectory.run
-
-        self._split = problem.split
-        self._jit_compile = jit_compile
-        # Traced here, once: TensorFlow would take the traces of many
-        # recorders for retracing, and warn of it.
-        rate = tf.TensorSpec([], tf.float32)
-        self._start = tf.function(start, autograph=False).get_concrete_function(
-            tf.TensorSpec([2], tf.int32), rate
-        )
-        run = tf.nest.map_structure(
-            tf.TensorSpec.from_tensor, self._start.structured_outputs
-        )
-        # XLA is given the minibatches of a whole chunk at once.
-        chunk = chunk or (_CHUNK if jit_compile else num_steps)
-        sizes = [chunk] * (num_steps // chunk)
-        if num_steps % chunk:
-            sizes.append(num_steps % chunk)
-        advances = {
-            size: tf.function(
-                functools.partial(advance, size), autograph=False
-            ).get_concrete_function(run, rate)
-            for size in set(sizes)
-        }
-        self._advances = [(size, advances[size]) for size in sizes]
+            for member in problem.members
+        ]
 
     def record(
         self,
@@ -128,21 +95,26 @@ class Recorder:
             progress: Called with the number of updates that were just made.
 
         Returns:
-            Learning curves and what else was asked for.
+            Learning curves and what else was asked for, one member's after
+            the other's.
         """
-        rate = tf.constant(learning_rate, tf.float32)
-        curves, params = [], []
-        for index in range(num_runs):
-            run_seed = randomness.run_seed(seed, self._split, index)
-            curve, last = self._run(run_seed, rate, progress)
-            curves.append(curve)
-            if keep_params:
-                params.append([value.numpy() for value in last])
-        losses, metrics = tf.nest.map_structure(
-            lambda *runs: np.concatenate(runs, axis=1).T, *curves
+        parts = [
+            member.record(seed, num_runs, learning_rate, keep_params, progress)
+            for member in self._members
+        ]
+        shared = [
+            name
+            for name in parts[0].metrics
+            if all(name in part.metrics for part in parts)
+        ]
+        return Recording(
+            np.concatenate([part.losses for part in parts]),
+            {
+                name: np.concatenate([part.metrics[name] for part in parts])
+                for name in shared
+            },
+            [values for part in parts for values in part.params],
         )
-        values = [np.stack(runs) for runs in zip(*params, strict=True)]
-        return Recording(losses, metrics, values)
 
     def curves(
         self, seed: int, num_runs: int, learning_rate: float = 1.0
@@ -150,28 +122,38 @@ class Recorder:
         """Records the losses alone, see `record`."""
         return self.record(seed, num_runs, learning_rate).losses
 
-    def _run(
+    def last_tenth(self, curves: np.ndarray) -> float:
+        """Returns the loss over the last tenth of the steps.
+
+        Of a family it is the geometric mean of its members' mean losses: a
+        member counts by the factor between two of its losses, whatever their
+        size, so that none dominates.
+
+        Args:
+            curves: What `curves` returned.
+
+        Returns:
+            The loss, infinite if any that it is made of is not finite.
+        """
+        return self._of_members(curves, mean_of_last_tenth)
+
+    def final(self, curves: np.ndarray) -> float:
+        """Returns the mean of f(theta_T); of a family as `last_tenth`."""
+        return self._of_members(curves, lambda own: np.mean(own[:, -1]))
+
+    def _of_members(
         self,
-        seed: tf.Tensor,
-        rate: tf.Tensor,
-        progress: Callable[[int], Any],
-    ) -> tuple[Any, list[tf.Tensor]]:
-        """Returns losses and metrics of one run, and its last parameters."""
-        parts = []
-        with compilation.explained(self._jit_compile):
-            run = self._start(seed, rate)
-            for size, advance in self._advances:
-                part, run = advance(run, rate)
-                parts.append(part)
-                progress(size)
-        # A chunk begins with the evaluation that the one before ends with.
-        curves = tf.nest.map_structure(
-            lambda *chunks: np.concatenate(
-                [*(chunk[:-1] for chunk in chunks), chunks[-1][-1:]]
-            ),
-            *parts,
-        )
-        return curves, run.params
+        curves: np.ndarray,
+        measure: Callable[[np.ndarray], float],
+    ) -> float:
+        counts = np.cumsum([member.num_curves for member in self._members])
+        num_runs = len(curves) // counts[-1]
+        parts = np.split(curves, counts[:-1] * num_runs)
+        # Of losses below zero there is no such mean; of one loss it is that
+        # loss, to the last bit.
+        with np.errstate(invalid="ignore", over="ignore"):
+            product = np.prod([measure(part) for part in parts])
+            return float(np.power(product, 1.0 / len(parts)))
 
 
 def mean_of_last_tenth(curves: np.ndarray) -> float:
@@ -244,3 +226,115 @@ def _standard_error(values: np.ndarray) -> float:
     if len(values) < 2:
         return math.nan
     return float(np.std(values, ddof=1) / math.sqrt(len(values)))
+
+
+class _MemberRecorder:
+    """Runs a rule on one member of a family.
+
+    Attributes:
+        num_curves: How many independent functions a run has.
+    """
+
+    def __init__(
+        self,
+        make_rule: Callable[[tf.Tensor], rules.UpdateRule],
+        problem: problems.Problem,
+        num_steps: int,
+        jit_compile: bool,
+        keep_metrics: bool,
+        chunk: int | None,
+    ):
+        """Prepares the runs, see `Recorder`."""
+
+        def bound(learning_rate):
+            return make_rule(learning_rate).bind(problem.parameter_names)
+
+        def start(seed, learning_rate):
+            return unroll_lib.start(bound(learning_rate), problem, seed)
+
+        def advance(num_steps, run, learning_rate):
+            trajectory = unroll_lib.unroll(
+                bound(learning_rate),
+                problem,
+                run,
+                num_steps,
+                jit_compile=jit_compile,
+                keep_metrics=keep_metrics,
+            )
+            curves = tf.nest.map_structure(
+                lambda values: tf.reshape(values, [num_steps + 1, -1]),
+                (trajectory.losses, trajectory.metrics),
+            )
+            return curves, trajectory.run
+
+        self._split = problem.split
+        self._jit_compile = jit_compile
+        # Traced here, once: TensorFlow would take the traces of many
+        # recorders for retracing, and warn of it.
+        rate = tf.TensorSpec([], tf.float32)
+        self._start = tf.function(start, autograph=False).get_concrete_function(
+            tf.TensorSpec([2], tf.int32), rate
+        )
+        run = tf.nest.map_structure(
+            tf.TensorSpec.from_tensor, self._start.structured_outputs
+        )
+        # XLA is given the minibatches of a whole chunk at once.
+        chunk = chunk or (_CHUNK if jit_compile else num_steps)
+        sizes = [chunk] * (num_steps // chunk)
+        if num_steps % chunk:
+            sizes.append(num_steps % chunk)
+        advances = {
+            size: tf.function(
+                functools.partial(advance, size), autograph=False
+            ).get_concrete_function(run, rate)
+            for size in set(sizes)
+        }
+        self._advances = [(size, advances[size]) for size in sizes]
+        (losses, _), _ = advances[sizes[0]].structured_outputs
+        self.num_curves = losses.shape[1]
+
+    def record(
+        self,
+        seed: int,
+        num_runs: int,
+        learning_rate: float,
+        keep_params: bool,
+        progress: Callable[[int], Any],
+    ) -> Recording:
+        """Records fresh runs, see `Recorder`."""
+        rate = tf.constant(learning_rate, tf.float32)
+        curves, params = [], []
+        for index in range(num_runs):
+            run_seed = randomness.run_seed(seed, self._split, index)
+            curve, last = self._run(run_seed, rate, progress)
+            curves.append(curve)
+            if keep_params:
+                params.append([value.numpy() for value in last])
+        losses, metrics = tf.nest.map_structure(
+            lambda *runs: np.concatenate(runs, axis=1).T, *curves
+        )
+        values = [np.stack(runs) for runs in zip(*params, strict=True)]
+        return Recording(losses, metrics, values)
+
+    def _run(
+        self,
+        seed: tf.Tensor,
+        rate: tf.Tensor,
+        progress: Callable[[int], Any],
+    ) -> tuple[Any, list[tf.Tensor]]:
+        """Returns losses and metrics of one run, and its last parameters."""
+        parts = []
+        with compilation.explained(self._jit_compile):
+            run = self._start(seed, rate)
+            for size, advance in self._advances:
+                part, run = advance(run, rate)
+                parts.append(part)
+                progress(size)
+        # A chunk begins with the evaluation that the one before ends with.
+        curves = tf.nest.map_structure(
+            lambda *chunks: np.concatenate(
+                [*(chunk[:-1] for chunk in chunks), chunks[-1][-1:]]
+            ),
+            *parts,
+        )
+        return curves, run.params

@@ -106,7 +106,7 @@ def _refined(
 class Baseline:
     """A hand-designed rule on a problem, with any learning rate."""
 
-    def __init__(self, name: str, problem: problems.Problem, num_steps: int):
+    def __init__(self, name: str, problem: problems.Family, num_steps: int):
         """Prepares the rule.
 
         Args:
@@ -132,7 +132,7 @@ class Baseline:
         """Finds the best rate on validation draws.
 
         The best is that of the least mean loss over the last tenth of the
-        steps.
+        steps, see `evaluation.Recorder.last_tenth`.
 
         Source: Andrychowicz et al. 2016, section 3.
 
@@ -151,7 +151,7 @@ class Baseline:
             steps += num_steps * num_runs
             recorder = self._recorder("validation", num_steps, False)
             curves = recorder.curves(seed, num_runs, rate)
-            return evaluation.mean_of_last_tenth(curves)
+            return recorder.last_tenth(curves)
 
         found = SEARCHES.get(method)(objective, self._num_steps)
         return found._replace(steps=steps)

@@ -95,12 +95,13 @@ class Replay(base.Estimator):
         losses = trajectory.losses
         num_functions = tf.cast(tf.size(losses[0]), tf.float64)
         step_weights = tf.cast(self._step_weights, tf.float64)
+        unit = tf.cast(self._problem.unit(run.task), tf.float64)
         gradients = self._rule.replay(
             [gradient[:-1] for gradient in trajectory.gradients],
             trajectory.records,
             run.rule_state,
             [
-                cotangents(gradient, step_weights / num_functions)
+                cotangents(gradient, step_weights / (num_functions * unit))
                 for gradient in trajectory.gradients
             ],
             self._options._replace(seed=seed),

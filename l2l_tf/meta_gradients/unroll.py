@@ -84,7 +84,8 @@ class Trajectory(NamedTuple):
     """What an unroll gives.
 
     Attributes:
-        losses: f(theta_0), ..., f(theta_T), shape [num_steps + 1, ...].
+        losses: f(theta_0), ..., f(theta_T) in the problem's units, shape
+            [num_steps + 1, ...].
         run: The run after the last update.
         gradients: The optimizee's gradients at theta_0, ..., theta_T, for
             each parameter a tensor of shape [num_steps + 1, ...]; an empty
@@ -205,6 +206,8 @@ def unroll(
     else:
         result = advance_from(run, lambda index: draw(run.step + index))
     end, seen, records = result
+    unit = tf.cast(problem.unit(run.task), seen.losses.dtype)
+    seen = seen._replace(losses=seen.losses / unit)
     run = run._replace(step=run.step + num_steps, **end._asdict())
     return Trajectory(run=run, records=records, **seen._asdict())
 

@@ -36,7 +36,7 @@ class Experiment:
     def __init__(
         self,
         save_path: str | os.PathLike,
-        problem: problems.Problem,
+        problem: problems.Family,
         config: config_lib.Config,
     ):
         """Builds the rule and the trainer; writes nothing.
@@ -142,7 +142,7 @@ class Experiment:
 
 
 def meta_train(
-    problem: problems.Problem,
+    problem: problems.Family,
     save_path: str | os.PathLike,
     rule: Mapping[str, Any] | None = None,
     resume: bool = False,

@@ -21,7 +21,7 @@ from l2l_tf.saving import saved_optimizer
 
 def complete_rule(
     rule: Mapping[str, Any] | None,
-    problem: problems.Problem,
+    problem: problems.Family,
     initial_optimizer: str | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -40,7 +40,8 @@ def complete_rule(
     if rule is None and initial_optimizer is not None:
         rule = metadata_lib.read(initial_optimizer)["rule"]
     rule = registry.with_seed(rule or description.default_rule(problem), seed)
-    made = registry.make_rule(rule, problem.parameter_names)
+    for member in problem.members:
+        made = registry.make_rule(rule, member.parameter_names)
     complete = registry.config_of(made)
     lost = sorted(set(rule) - set(complete))
     if lost:
@@ -53,7 +54,7 @@ def complete_rule(
 
 
 def suited_rule(
-    options: Mapping[str, Any], problem: problems.Problem
+    options: Mapping[str, Any], problem: problems.Family
 ) -> dict[str, Any]:
     """Returns a rule of given options, in all else as it suits the problem."""
     default = description.default_rule(problem)
@@ -64,7 +65,7 @@ def suited_rule(
 
 
 def make_trainer(
-    problem: problems.Problem, config: config_lib.Config
+    problem: problems.Family, config: config_lib.Config
 ) -> meta_training.MetaTrainer:
     """Builds what trains the rule of a configuration, from fresh weights.
 
@@ -72,9 +73,9 @@ def make_trainer(
         ValueError: If it makes no sense, or the rule could not be exported
             when it is trained. Nothing has been written or trained by then.
     """
-    rule = registry.make_rule(config.rule, problem.parameter_names)
-    params = problem_interface.check(problem)
-    rule_interface.check(rule, params, problem.num_functions)
+    first, *_ = problem.members
+    rule = registry.make_rule(config.rule, first.parameter_names)
+    rule_interface.check_on(rule, problem)
     problem_interface.check_splits(problem)
     trainer = meta_training.MetaTrainer(rule, problem, config.settings)
     saved_optimizer.check_exportable(rule)

@@ -84,11 +84,11 @@ def check(problem: problems.Problem) -> list[tf.TensorSpec]:
     return params
 
 
-def check_splits(problem: problems.Problem) -> None:
-    """Refuses a problem without the splits that training draws from.
+def check_splits(problem: problems.Family) -> None:
+    """Refuses a family without the splits that training draws from.
 
     Args:
-        problem: The problem.
+        problem: The problem, or several.
 
     Raises:
         ValueError: If its `with_split` gives something else.
@@ -97,7 +97,7 @@ def check_splits(problem: problems.Problem) -> None:
         what = f"with_split({split!r}) of the problem {problem.name!r}"
         with failures.explained(f"{what} fails", datasets.DataNotFoundError):
             other = problem.with_split(split)
-        if not isinstance(other, problems.Problem):
+        if not isinstance(other, problems.Family):
             raise ValueError(
                 f"{what} must return a problem; received {nests.said(other)}."
             )

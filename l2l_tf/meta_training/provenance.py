@@ -19,7 +19,7 @@ BASELINES = tuple(hand_designed.names())
 
 def metadata(
     trainer: meta_training.MetaTrainer,
-    problem: problems.Problem,
+    problem: problems.Family,
     config: config_lib.Config,
     earlier_commands: Sequence[str],
     test_runs: int = 0,
@@ -93,7 +93,7 @@ def versions() -> dict[str, str]:
 
 def _compare(
     trainer: meta_training.MetaTrainer,
-    problem: problems.Problem,
+    problem: problems.Family,
     split: str,
     num_runs: int,
     baselines: Sequence[str],

@@ -10,7 +10,25 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from l2l_tf.meta_training import nests
+from l2l_tf.meta_training import problem_interface
+from l2l_tf.problems import base as problems
 from l2l_tf.rules import base as rules
+
+
+def check_on(rule: rules.UpdateRule, problem: problems.Family) -> None:
+    """Refuses a rule or a problem that does not keep to its interface.
+
+    Args:
+        rule: The rule.
+        problem: What it is to be run on.
+
+    Raises:
+        ValueError: If it is refused on a member of the problem.
+    """
+    for member in problem.members:
+        params = problem_interface.check(member)
+        bound = rule.bind(member.parameter_names)
+        check(bound, params, member.num_functions)
 
 
 def check(

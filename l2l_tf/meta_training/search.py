@@ -63,7 +63,7 @@ def learning_rates(
 
 def search(
     save_path: str | os.PathLike,
-    problem: problems.Problem,
+    problem: problems.Family,
     config: config_lib.Config,
     num_trials: int,
     lowest: float,
@@ -121,7 +121,7 @@ def table(trials: Sequence[Trial]) -> str:
 def _trial(
     index: int,
     folder: pathlib.Path,
-    problem: problems.Problem,
+    problem: problems.Family,
     config: config_lib.Config,
     test_runs: int,
 ) -> Trial:

@@ -38,7 +38,7 @@ class Planned:
     """
 
     folder: pathlib.Path
-    problem: problems.Problem
+    problem: problems.Family
     config: config_lib.Config
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,8 @@ import tensorflow as tf
 from l2l_tf.core import compilation
 from l2l_tf.core import randomness
 from l2l_tf.evaluation import learning_curves as evaluation
-from l2l_tf.meta_gradients import base as meta_gradients
 from l2l_tf.meta_gradients import meta_loss
-from l2l_tf.meta_gradients import registry
-from l2l_tf.meta_gradients import unroll as unroll_lib
+from l2l_tf.meta_training import member as member_lib
 from l2l_tf.meta_training import meta_optimizer
 from l2l_tf.meta_training import progress as progress_lib
 from l2l_tf.meta_training import settings as settings_lib
@@ -25,31 +23,17 @@ from l2l_tf.problems import base as problems
 from l2l_tf.rules import base as rules
 from l2l_tf.rules import registry as rule_registry
 
-_Started = tuple[unroll_lib.Run, meta_gradients.Nest]
-"""A run, and what the estimator carries along it."""
-
 
 class MetaTrainingError(RuntimeError):
     """Meta-training cannot go on."""
 
 
-def combine(
-    estimates: Sequence[meta_gradients.Estimate],
-) -> tuple[tf.Tensor, list[tf.Tensor]]:
-    """Returns the mean meta-loss of several optimizees and its gradient."""
-    count = len(estimates)
-    gradients = zip(*(e.gradients for e in estimates), strict=True)
-    return (
-        tf.add_n([estimate.loss for estimate in estimates]) / count,
-        [tf.add_n(parts) / count for parts in gradients],
-    )
-
-
 class MetaTrainer:
     """Trains a rule on a problem, one unroll after the other.
 
-    A meta-step has three parts: an estimate of the meta-gradient for each
-    optimizee, which is pure; their mean; and a guarded step of Adam.
+    Of a family each run has one member, which is compiled when it first has a
+    run. Members come in shuffles of all, so that each has its share of the
+    runs, whenever training ends.
 
     Every draw depends on the seed and the run's number alone, and all that
     changes is in variables (`checkpointable`), so that a training that is
@@ -61,15 +45,15 @@ class MetaTrainer:
     def __init__(
         self,
         rule: rules.UpdateRule,
-        problem: problems.Problem,
+        problem: problems.Family,
         settings: settings_lib.Settings,
     ):
         """Prepares training.
 
         Args:
             rule: The rule to train; its weights are changed.
-            problem: The problem; trained on its train split, validated on
-                its validation split.
+            problem: The problem, or a family of them; trained on its train
+                split, validated on its validation split.
             settings: How to train.
 
         Raises:
@@ -89,18 +73,12 @@ class MetaTrainer:
         self._step_weights = meta_loss.step_weights(
             settings.step_weights, settings.unroll_length
         )
-        self._estimator = registry.ESTIMATORS.build(
-            settings.estimator,
-            rule,
-            self.problem,
-            self._step_weights,
-            **settings.estimator_options,
-        )
-        # Traced once each, however many optimizees a meta-step has.
-        self._start = tf.function(self._start_run, autograph=False)
-        self._estimate = tf.function(self._estimator.__call__, autograph=False)
-        self._meta_step = tf.function(self._take_meta_step, autograph=False)
-        self._make_run = tf.function(self._take_meta_steps, autograph=False)
+        self._members = [
+            member_lib.Member(
+                rule, member, self._step_weights, settings, self.meta_optimizer
+            )
+            for member in self.problem.members
+        ]
 
     def checkpointable(self) -> dict[str, Any]:
         """Returns all that a checkpoint has to hold, by name."""
@@ -160,8 +138,11 @@ class MetaTrainer:
             )
             for i in range(settings.num_optimizees)
         ]
+        position = randomness.shuffled_position(
+            settings.seed, index, len(self._members)
+        )
         with compilation.explained(settings.jit_compile):
-            losses, norms = self._make_run(seeds, rate)
+            losses, norms = self._members[position].make_run(seeds, rate)
         self._check_skips()
         done = index + 1
         report = progress_lib.Report(
@@ -176,40 +157,6 @@ class MetaTrainer:
             report = self._validate(report)
         self.progress.runs_done.assign(done)
         return report
-
-    def _take_meta_steps(
-        self, seeds: list[tf.Tensor], rate: tf.Tensor
-    ) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
-        started = [self._start(seed) for seed in seeds]
-        losses, norms = [], []
-        for _ in range(self.settings.num_steps // self.settings.unroll_length):
-            loss, norm, started = self._meta_step(started, rate)
-            losses.append(loss)
-            norms.append(norm)
-        return losses, norms
-
-    def _start_run(self, seed: tf.Tensor) -> _Started:
-        run = unroll_lib.start(self.rule, self.problem, seed)
-        return run, self._estimator.initial_state(run)
-
-    def _take_meta_step(
-        self, started: list[_Started], rate: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor, list[_Started]]:
-        estimates = self._estimate_all(started)
-        loss, gradients = combine(estimates)
-        norm = self.meta_optimizer.apply(loss, gradients, rate)
-        return loss, norm, [(e.run, e.state) for e in estimates]
-
-    def _estimate_all(
-        self, started: list[_Started]
-    ) -> list[meta_gradients.Estimate]:
-        estimates: list[meta_gradients.Estimate] = []
-        for run, state in started:
-            # One after the other: side by side they would need the memory of
-            # all at once.
-            with tf.control_dependencies([e.loss for e in estimates[-1:]]):
-                estimates.append(self._estimate(run, state))
-        return estimates
 
     @functools.cached_property
     def _validation(self) -> evaluation.Recorder:
@@ -229,12 +176,12 @@ class MetaTrainer:
         curves = self._validation.curves(
             self.settings.seed, self.settings.evaluation_epochs
         )
-        loss = evaluation.mean_of_last_tenth(curves)
+        loss = self._validation.last_tenth(curves)
         return dataclasses.replace(
             report,
             validation=curves,
             validation_loss=loss,
-            final_loss=float(np.mean(curves[:, -1])),
+            final_loss=self._validation.final(curves),
             is_best=self.progress.take_best(loss, report.run, self._phi),
         )
 

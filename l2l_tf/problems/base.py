@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -39,18 +39,48 @@ class Outcome(NamedTuple):
     metrics: Mapping[str, tf.Tensor] = {}
 
 
-class Problem(abc.ABC):
-    """A distribution of functions f to be optimized, f ~ p(f).
-
-    All methods are pure functions of tensors and seeds, so that one traced
-    graph serves any number of draws. One draw may hold several independent
-    functions; its loss then has one number for each.
+class Family(abc.ABC):
+    """What runs are drawn from: one problem, or several in turn.
 
     Attributes:
-        name: What the problem is called.
+        name: What it is called.
         split: The data that it draws from, one of `SPLITS`.
-        options: What tells it from other problems of its name, as plain
-            values.
+        options: What tells it from others of its name, as plain values.
+    """
+
+    name = "family"
+    options: Mapping[str, Any] = {}
+    split: str
+
+    @property
+    @abc.abstractmethod
+    def members(self) -> Sequence[Problem]:
+        """The problems, each with parameters of shapes of its own."""
+
+    @abc.abstractmethod
+    def with_split(self, split: str) -> Family:
+        """Returns the same on another split of its data."""
+
+    @abc.abstractmethod
+    def default_rule(self) -> dict[str, Any]:
+        """Configuration of the learned rule that suits it.
+
+        Without a name it is that of the paper's rule.
+        """
+
+    def config(self) -> dict[str, Any]:
+        """Returns its name and options, but not where data lie."""
+        return {"name": self.name, "options": dict(self.options)}
+
+
+class Problem(Family):
+    """A distribution of functions f to be optimized, f ~ p(f).
+
+    It is a family of one. All methods are pure functions of tensors and seeds,
+    so that one traced graph serves any number of draws. One draw may hold
+    several independent functions; its loss then has one number for each.
+
+    Attributes:
         num_functions: How many independent functions a draw holds, counted by
             the first axis of each parameter; None for a single function, whose
             parameters have no such axis. Rules that share information between
@@ -58,19 +88,19 @@ class Problem(abc.ABC):
     """
 
     name = "problem"
-    options: Mapping[str, Any] = {}
     num_functions: int | None = None
 
     def __init__(self, split: str = "train"):
         """Draws from one of the splits."""
         self.split = check_split(split)
 
-    def config(self) -> dict[str, Any]:
-        """Returns the problem's name and options, but not where data lie."""
-        return {"name": self.name, "options": dict(self.options)}
+    @property
+    def members(self) -> Sequence[Problem]:
+        """See base class: itself alone."""
+        return [self]
 
     def with_split(self, split: str) -> Problem:
-        """Returns the same problem on another split of its data."""
+        """See base class."""
         other = copy.copy(self)
         other.split = check_split(split)
         return other
@@ -135,14 +165,20 @@ class Problem(abc.ABC):
         del task, seed
         return ()
 
+    def unit(self, task: Nest) -> float | tf.Tensor:
+        """Returns the size of a loss that the task's losses are measured in.
+
+        Unrolls divide by it what counts and what is reported, the meta-loss
+        among it, and leave the gradients that a rule sees as they are.
+        """
+        del task
+        return 1.0
+
     def example_params(self) -> list[tf.Tensor]:
         """Returns parameters to start from, one draw of all."""
         seed = tf.constant([0, 0])
         return self.initial_params(self.sample_task(seed), seed)
 
     def default_rule(self) -> dict[str, Any]:
-        """Configuration of the learned rule that suits the problem.
-
-        Without a name, as here, it is that of the paper's rule.
-        """
+        """See base class."""
         return {}

@@ -14,8 +14,8 @@ from l2l_tf.core import files
 from l2l_tf.problems import base
 
 
-def check(problem: base.Problem) -> None:
-    """Refuses a problem that could not be described in a file.
+def check(problem: base.Family) -> None:
+    """Refuses a problem, or a family, that a file could not describe.
 
     Args:
         problem: The problem.
@@ -30,20 +30,11 @@ def check(problem: base.Problem) -> None:
             f"received {reprlib.repr(name)}."
         )
     _check_config(f"config() of the problem {name!r}", problem)
-    what = f"parameter_names of the problem {name!r}"
-    with failures.explained(f"The {what} fail"):
-        names = problem.parameter_names
-    is_list = isinstance(names, Sequence) and not isinstance(
-        names, (str, bytes)
-    )
-    if not is_list or not all(isinstance(each, str) for each in names):
-        raise ValueError(
-            f"The {what} must be a list of text; received "
-            f"{reprlib.repr(names)}."
-        )
+    for member in problem.members:
+        _check_names(member)
 
 
-def default_rule(problem: base.Problem) -> Mapping[str, Any]:
+def default_rule(problem: base.Family) -> Mapping[str, Any]:
     """Returns the configuration of the rule that suits a problem.
 
     Raises:
@@ -60,7 +51,7 @@ def default_rule(problem: base.Problem) -> Mapping[str, Any]:
     return rule
 
 
-def _check_config(what: str, problem: base.Problem) -> None:
+def _check_config(what: str, problem: base.Family) -> None:
     with failures.explained(f"{what} fails"):
         config = problem.config()
     is_fit = (
@@ -78,3 +69,17 @@ def _check_config(what: str, problem: base.Problem) -> None:
         f"{what} must hold what JSON does: {reprlib.repr(config)}"
     ):
         files.check_plain(config)
+
+
+def _check_names(problem: base.Problem) -> None:
+    what = f"parameter_names of the problem {problem.name!r}"
+    with failures.explained(f"The {what} fail"):
+        names = problem.parameter_names
+    is_list = isinstance(names, Sequence) and not isinstance(
+        names, (str, bytes)
+    )
+    if not is_list or not all(isinstance(each, str) for each in names):
+        raise ValueError(
+            f"The {what} must be a list of text; received "
+            f"{reprlib.repr(names)}."
+        )

@@ -47,11 +47,8 @@ class Ensemble(base.Problem):
             checks.number("Each weight of an ensemble", factor)
         super().__init__(problems[0].split)
         self.problems = list(problems)
-        configs = [problem.config() for problem in problems]
         self.options = {
-            "problems": [
-                {"problem": c["name"], **c["options"]} for c in configs
-            ],
+            "problems": registry.to_list(problems),
             "weights": factors,  # what the released code calls them
         }
         self.factors = list(factors)
@@ -156,13 +153,11 @@ def from_configs(
     Raises:
         ValueError: If a problem or a factor is refused.
     """
-    parts = []
-    for options in problems:
-        if not isinstance(options, Mapping) or "problem" not in options:
+    parts = registry.from_list("an ensemble", problems, split)
+    for part in parts:
+        if len(part.members) > 1:
             raise ValueError(
-                "The problems of an ensemble are given as a list of "
-                f'{{"problem": name, ...options}}; received {options!r}.'
+                "An ensemble takes problems of one set of parameters each; "
+                f"received {part.name!r}, which has {len(part.members)}."
             )
-        rest = {k: v for k, v in options.items() if k != "problem"}
-        parts.append(registry.from_options(options["problem"], rest, split))
     return Ensemble(parts, weights)

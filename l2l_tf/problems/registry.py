@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from l2l_tf.core import failures
@@ -13,7 +13,7 @@ from l2l_tf.problems import base
 from l2l_tf.problems import datasets
 from l2l_tf.problems import description
 
-PROBLEMS: registry.Registry[Callable[..., base.Problem]] = registry.Registry(
+PROBLEMS: registry.Registry[Callable[..., base.Family]] = registry.Registry(
     "problem", "l2l_tf.problems"
 )
 """Classes and functions that are given a split and options."""
@@ -21,7 +21,7 @@ PROBLEMS: registry.Registry[Callable[..., base.Problem]] = registry.Registry(
 
 def make_problem(
     name: str, /, split: str = "train", **options: Any
-) -> base.Problem:
+) -> base.Family:
     """Builds a problem.
 
     Args:
@@ -56,7 +56,7 @@ def from_options(
     options: Mapping[str, Any],
     split: str = "train",
     may_import: bool = False,
-) -> base.Problem:
+) -> base.Family:
     """Builds a problem from options that a user wrote into a flag or a file.
 
     Args:
@@ -85,6 +85,40 @@ def from_options(
     return problem
 
 
+def from_list(
+    owner: str, problems: Sequence[Mapping[str, Any]], split: str
+) -> list[base.Family]:
+    """Builds the parts of a problem that is made of others.
+
+    Args:
+        owner: What it is called, for messages.
+        problems: `[{"problem": name, ...options}, ...]`.
+        split: The split of all parts' data.
+
+    Returns:
+        The parts.
+
+    Raises:
+        ValueError: If a part is refused.
+    """
+    parts = []
+    for options in problems:
+        if not isinstance(options, Mapping) or "problem" not in options:
+            raise ValueError(
+                f"The problems of {owner} are given as a list of "
+                f'{{"problem": name, ...options}}; received {options!r}.'
+            )
+        rest = {k: v for k, v in options.items() if k != "problem"}
+        parts.append(from_options(options["problem"], rest, split))
+    return parts
+
+
+def to_list(problems: Sequence[base.Family]) -> list[dict[str, Any]]:
+    """Undoes `from_list`."""
+    configs = [problem.config() for problem in problems]
+    return [{"problem": c["name"], **c["options"]} for c in configs]
+
+
 def is_import(name: Any) -> bool:
     """Whether a problem's name is that of a function to import."""
     return isinstance(name, str) and ":" in name
@@ -92,7 +126,7 @@ def is_import(name: Any) -> bool:
 
 def import_problem(
     name: str, /, split: str = "train", **options: Any
-) -> base.Problem:
+) -> base.Family:
     """Builds a problem by a function of the user's own.
 
     It is a function of its own, since importing runs code: no option that is
@@ -123,7 +157,7 @@ def import_problem(
         f"The function {name!r} fails", datasets.DataNotFoundError
     ):
         problem = function(split=split, **options)
-    if not isinstance(problem, base.Problem):
+    if not isinstance(problem, base.Family):
         raise ValueError(
             f"The function {name!r} must return an l2l_tf.problems.base."
             f"Problem; received {type(problem).__name__}."

@@ -13,6 +13,7 @@ from l2l_tf.evaluation import learning_curves as evaluation
 from l2l_tf.meta_gradients import base
 from l2l_tf.meta_gradients import registry as meta_gradients
 from l2l_tf.meta_gradients import unroll
+from l2l_tf.meta_training import member
 from l2l_tf.meta_training import meta_optimizer
 from l2l_tf.meta_training import settings as settings_lib
 from l2l_tf.meta_training import trainer as meta_training
@@ -139,7 +140,7 @@ def test_several_estimates_are_combined_to_their_mean():
         )
         for loss in (1.0, 2.0, 6.0)
     ]
-    loss, [gradient] = meta_training.combine(estimates)
+    loss, [gradient] = member.combine(estimates)
     assert float(loss) == 3.0
     np.testing.assert_allclose(gradient, [3.0, 1.0])
 

@@ -1,0 +1,121 @@
+"""Training runs on one member of a family: each part is traced once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from l2l_tf.meta_gradients import base as meta_gradients
+from l2l_tf.meta_gradients import registry
+from l2l_tf.meta_gradients import unroll as unroll_lib
+from l2l_tf.meta_training import meta_optimizer as meta_optimizer_lib
+from l2l_tf.meta_training import settings as settings_lib
+from l2l_tf.problems import base as problems
+from l2l_tf.rules import base as rules
+
+_Started = tuple[unroll_lib.Run, meta_gradients.Nest]
+"""A run, and what the estimator carries along it."""
+
+
+def combine(
+    estimates: Sequence[meta_gradients.Estimate],
+) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    """Returns the mean meta-loss of several optimizees and its gradient."""
+    count = len(estimates)
+    gradients = zip(*(e.gradients for e in estimates), strict=True)
+    return (
+        tf.add_n([estimate.loss for estimate in estimates]) / count,
+        [tf.add_n(parts) / count for parts in gradients],
+    )
+
+
+class Member:
+    """Makes the meta-steps of runs whose optimizees are draws of one problem.
+
+    A meta-step has three parts: an estimate of the meta-gradient for each
+    optimizee, which is pure; their mean; and a guarded step of Adam.
+    """
+
+    def __init__(
+        self,
+        rule: rules.UpdateRule,
+        problem: problems.Problem,
+        step_weights: tf.Tensor,
+        settings: settings_lib.Settings,
+        meta_optimizer: meta_optimizer_lib.MetaOptimizer,
+    ):
+        """Prepares the runs.
+
+        Args:
+            rule: The rule to train.
+            problem: The member, on its train split.
+            step_weights: The w_t of one unroll.
+            settings: How to train.
+            meta_optimizer: Makes the steps.
+
+        Raises:
+            ValueError: If the rule cannot be trained on it in this way.
+        """
+        self._rule = rule.bind(problem.parameter_names)
+        self._problem = problem
+        self._num_unrolls = settings.num_steps // settings.unroll_length
+        self._meta_optimizer = meta_optimizer
+        self._estimator = registry.ESTIMATORS.build(
+            settings.estimator,
+            self._rule,
+            problem,
+            step_weights,
+            **settings.estimator_options,
+        )
+        # Traced once each, however many optimizees a meta-step has.
+        self._start = tf.function(self._start_run, autograph=False)
+        self._estimate = tf.function(self._estimator.__call__, autograph=False)
+        self._meta_step = tf.function(self._take_meta_step, autograph=False)
+        self._make_run = tf.function(self._take_meta_steps, autograph=False)
+
+    def make_run(
+        self, seeds: list[tf.Tensor], rate: tf.Tensor
+    ) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
+        """Makes the meta-steps of one run of each optimizee.
+
+        Args:
+            seeds: The seeds of the runs, one for each optimizee.
+            rate: Adam's learning rate.
+
+        Returns:
+            The meta-loss of each unroll, and the norm of its gradient.
+        """
+        return self._make_run(seeds, rate)
+
+    def _take_meta_steps(self, seeds, rate):
+        started = [self._start(seed) for seed in seeds]
+        losses, norms = [], []
+        for _ in range(self._num_unrolls):
+            loss, norm, started = self._meta_step(started, rate)
+            losses.append(loss)
+            norms.append(norm)
+        return losses, norms
+
+    def _start_run(self, seed: tf.Tensor) -> _Started:
+        run = unroll_lib.start(self._rule, self._problem, seed)
+        return run, self._estimator.initial_state(run)
+
+    def _take_meta_step(
+        self, started: list[_Started], rate: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, list[_Started]]:
+        estimates = self._estimate_all(started)
+        loss, gradients = combine(estimates)
+        norm = self._meta_optimizer.apply(loss, gradients, rate)
+        return loss, norm, [(e.run, e.state) for e in estimates]
+
+    def _estimate_all(
+        self, started: list[_Started]
+    ) -> list[meta_gradients.Estimate]:
+        estimates: list[meta_gradients.Estimate] = []
+        for run, state in started:
+            # One after the other: side by side they would need the memory of
+            # all at once.
+            with tf.control_dependencies([e.loss for e in estimates[-1:]]):
+                estimates.append(self._estimate(run, state))
+        return estimates
