@@ -85,7 +85,7 @@ def along(
         return (*squares, _dot(updates, products), slope), after
 
     run_seed = randomness.run_seed(seed, problem.split, index)
-    run = unroll.start(rule, problem, run_seed)
+    run = unroll.start(rule, problem, run_seed, num_steps)
     found = []
     for _ in range(num_steps):
         values, run = advance(run)

@@ -250,7 +250,9 @@ class _MemberRecorder:
             return make_rule(learning_rate).bind(problem.parameter_names)
 
         def start(seed, learning_rate):
-            return unroll_lib.start(bound(learning_rate), problem, seed)
+            return unroll_lib.start(
+                bound(learning_rate), problem, seed, num_steps
+            )
 
         def advance(num_steps, run, learning_rate):
             trajectory = unroll_lib.unroll(

@@ -60,7 +60,7 @@ def gradients_of(
     """
 
     def make(run_seed):
-        run = unroll.start(rule, problem, run_seed)
+        run = unroll.start(rule, problem, run_seed, num_steps)
         return unroll.unroll(
             rule, problem, run, num_steps, keep_gradients=True
         ).gradients

@@ -45,6 +45,8 @@ class Estimator(abc.ABC):
     all randomness comes from the run's seed and step.
 
     Attributes:
+        share: The share of the training that is over, 0 to 1, which whoever
+            trains assigns before each run.
         reasons: Why the estimator lacks an option that others have, for
             messages.
     """
@@ -69,6 +71,7 @@ class Estimator(abc.ABC):
         self._problem = problem
         self._step_weights = step_weights
         self._num_steps = step_weights.shape[0] - 1
+        self.share = tf.Variable(0.0, trainable=False, name="share")
 
     def initial_state(self, run: unroll_lib.Run) -> Nest:
         """Returns what the estimator carries, before a run's first unroll."""

@@ -84,7 +84,7 @@ class Replay(base.Estimator):
             randomness.stream(run.seed, "coordinates"), run.step
         )
         trajectory = unroll.unroll(
-            self._rule,
+            self._recording_rule,
             self._problem,
             run,
             self._num_steps,
@@ -96,18 +96,48 @@ class Replay(base.Estimator):
         num_functions = tf.cast(tf.size(losses[0]), tf.float64)
         step_weights = tf.cast(self._step_weights, tf.float64)
         unit = tf.cast(self._problem.unit(run.task), tf.float64)
+        loss = meta_loss.meta_loss(losses, step_weights)
+        factors = [
+            cotangents(gradient, step_weights / (num_functions * unit))
+            for gradient in trajectory.gradients
+        ]
+        loss, factors, records, state = self._also(
+            loss, factors, trajectory, state
+        )
         gradients = self._rule.replay(
             [gradient[:-1] for gradient in trajectory.gradients],
-            trajectory.records,
+            records,
             run.rule_state,
-            [
-                cotangents(gradient, step_weights / (num_functions * unit))
-                for gradient in trajectory.gradients
-            ],
+            factors,
             self._options._replace(seed=seed),
         )
-        loss = meta_loss.meta_loss(losses, step_weights)
         return base.Estimate(loss, gradients, losses, trajectory.run, state)
+
+    @property
+    def _recording_rule(self) -> rules.UpdateRule:
+        """What is unrolled: the rule, or one that records more."""
+        return self._rule
+
+    def _also(
+        self,
+        loss: tf.Tensor,
+        factors: list[tf.Tensor],
+        trajectory: unroll.Trajectory,
+        state: base.Nest,
+    ) -> tuple[tf.Tensor, list[tf.Tensor], rules.Record, base.Nest]:
+        """Adds a loss of updates themselves; none here.
+
+        Args:
+            loss: The meta-loss.
+            factors: Its derivatives by updates, c_t.
+            trajectory: What was unrolled.
+            state: What the estimator carries.
+
+        Returns:
+            The sum of both losses, its derivatives, what the rule itself
+            recorded, and the next state.
+        """
+        return loss, factors, trajectory.records, state
 
 
 def _check_fraction(

@@ -55,7 +55,10 @@ def draw_start(
 
 
 def start(
-    rule: rules.UpdateRule, problem: problems.Problem, seed: tf.Tensor
+    rule: rules.UpdateRule,
+    problem: problems.Problem,
+    seed: tf.Tensor,
+    num_steps: int | tf.Tensor | None = None,
 ) -> Run:
     """Draws a function and a start: everything before the first update.
 
@@ -63,19 +66,22 @@ def start(
         rule: The update rule.
         problem: The problem to draw from.
         seed: The run's seed, see `l2l_tf.core.randomness.run_seed`.
+        num_steps: Updates of the whole run, for rules that want to know;
+            None if that is not known.
 
     Returns:
         The run at step 0.
     """
     task, params, model_state = draw_start(problem, seed)
+    state = rule.initial_state_of_functions(params, problem.num_functions)
+    if num_steps is not None:
+        state = rule.with_horizon(state, params, num_steps)
     return Run(
         seed=seed,
         step=tf.constant(0, tf.int32),
         task=task,
         params=params,
-        rule_state=rule.initial_state_of_functions(
-            params, problem.num_functions
-        ),
+        rule_state=state,
         model_state=model_state,
     )
 

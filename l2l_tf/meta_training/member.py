@@ -10,6 +10,7 @@ from l2l_tf.meta_gradients import base as meta_gradients
 from l2l_tf.meta_gradients import registry
 from l2l_tf.meta_gradients import unroll as unroll_lib
 from l2l_tf.meta_training import meta_optimizer as meta_optimizer_lib
+from l2l_tf.meta_training import run_lengths
 from l2l_tf.meta_training import settings as settings_lib
 from l2l_tf.problems import base as problems
 from l2l_tf.rules import base as rules
@@ -59,7 +60,9 @@ class Member:
         """
         self._rule = rule.bind(problem.parameter_names)
         self._problem = problem
-        self._num_unrolls = settings.num_steps // settings.unroll_length
+        self._unroll_length = settings.unroll_length
+        self._may_skip = settings.max_unrolls is not None
+        self._jit_compile = settings.estimator_options.get("jit_compile", False)
         self._meta_optimizer = meta_optimizer
         self._estimator = registry.ESTIMATORS.build(
             settings.estimator,
@@ -75,31 +78,68 @@ class Member:
         self._make_run = tf.function(self._take_meta_steps, autograph=False)
 
     def make_run(
-        self, seeds: list[tf.Tensor], rate: tf.Tensor
+        self,
+        seeds: list[tf.Tensor],
+        rate: tf.Tensor,
+        plan: run_lengths.Plan,
+        share: float = 0.0,
     ) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
         """Makes the meta-steps of one run of each optimizee.
 
         Args:
             seeds: The seeds of the runs, one for each optimizee.
             rate: Adam's learning rate.
+            plan: How long the runs are, and what of them is trained on.
+            share: The share of the training that is over.
 
         Returns:
-            The meta-loss of each unroll, and the norm of its gradient.
+            The meta-loss of each unroll that is trained on, and the norm of
+            its gradient.
         """
-        return self._make_run(seeds, rate)
+        self._estimator.share.assign(share)
+        # What is no tensor is traced for each value that it has.
+        return self._make_run(
+            seeds,
+            rate,
+            tf.constant(plan.num_steps, tf.int32),
+            tf.constant(plan.skipped, tf.int32),
+            plan.num_unrolls,
+        )
 
-    def _take_meta_steps(self, seeds, rate):
-        started = [self._start(seed) for seed in seeds]
+    def _take_meta_steps(self, seeds, rate, num_steps, skipped, num_unrolls):
+        started = [self._start(seed, num_steps, skipped) for seed in seeds]
         losses, norms = [], []
-        for _ in range(self._num_unrolls):
+        for _ in range(num_unrolls):
             loss, norm, started = self._meta_step(started, rate)
             losses.append(loss)
             norms.append(norm)
         return losses, norms
 
-    def _start_run(self, seed: tf.Tensor) -> _Started:
-        run = unroll_lib.start(self._rule, self._problem, seed)
+    def _start_run(
+        self, seed: tf.Tensor, num_steps: tf.Tensor, skipped: tf.Tensor
+    ) -> _Started:
+        run = unroll_lib.start(self._rule, self._problem, seed, num_steps)
+        if self._may_skip:
+            run = self._skip(run, skipped)
         return run, self._estimator.initial_state(run)
+
+    def _skip(self, run: unroll_lib.Run, count: tf.Tensor) -> unroll_lib.Run:
+        """Makes a number of unrolls that nothing is learned from."""
+
+        def advance(index, run):
+            trajectory = unroll_lib.unroll(
+                self._rule,
+                self._problem,
+                run,
+                self._unroll_length,
+                jit_compile=self._jit_compile,
+            )
+            return index + 1, trajectory.run
+
+        _, run = tf.while_loop(
+            lambda index, run: index < count, advance, (0, run)
+        )
+        return run
 
     def _take_meta_step(
         self, started: list[_Started], rate: tf.Tensor

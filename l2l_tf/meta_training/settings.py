@@ -67,6 +67,19 @@ class Settings:
     unroll_length: int = _setting(
         20, "Updates per unroll; divides num_steps.", checks.integer
     )
+    min_steps: int | None = _setting(
+        None,
+        "Least updates per run, a multiple of unroll_length: the length of "
+        "each run is drawn between it and num_steps, log-uniformly. Default: "
+        "always num_steps.",
+        conversions.optional(checks.integer),
+    )
+    max_unrolls: int | None = _setting(
+        None,
+        "Most unrolls of a run that are trained on, from a place in the run "
+        "that is drawn; the steps before it are made without. Default: all.",
+        conversions.optional(checks.integer),
+    )
     learning_rate: float = _setting(
         0.001,
         "Adam's learning rate on phi.",
@@ -180,6 +193,15 @@ class Settings:
             raise ValueError(
                 "num_steps must be a multiple of unroll_length; received "
                 f"{self.num_steps} and {self.unroll_length}."
+            )
+        if self.min_steps is not None and (
+            self.min_steps % self.unroll_length
+            or self.min_steps > self.num_steps
+        ):
+            raise ValueError(
+                "min_steps must be a multiple of unroll_length, at most "
+                f"num_steps; received {self.min_steps}, {self.unroll_length} "
+                f"and {self.num_steps}."
             )
         from l2l_tf.meta_gradients import meta_loss
 

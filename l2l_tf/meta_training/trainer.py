@@ -18,6 +18,7 @@ from l2l_tf.meta_gradients import meta_loss
 from l2l_tf.meta_training import member as member_lib
 from l2l_tf.meta_training import meta_optimizer
 from l2l_tf.meta_training import progress as progress_lib
+from l2l_tf.meta_training import run_lengths
 from l2l_tf.meta_training import settings as settings_lib
 from l2l_tf.problems import base as problems
 from l2l_tf.rules import base as rules
@@ -142,7 +143,12 @@ class MetaTrainer:
             settings.seed, index, len(self._members)
         )
         with compilation.explained(settings.jit_compile):
-            losses, norms = self._members[position].make_run(seeds, rate)
+            losses, norms = self._members[position].make_run(
+                seeds,
+                rate,
+                run_lengths.plan(settings, index),
+                index / settings.num_epochs,
+            )
         self._check_skips()
         done = index + 1
         report = progress_lib.Report(
