@@ -15,6 +15,7 @@ from l2l_tf.meta_gradients import registry as meta_gradients
 from l2l_tf.meta_gradients import unroll
 from l2l_tf.meta_training import member
 from l2l_tf.meta_training import meta_optimizer
+from l2l_tf.meta_training import run_lengths
 from l2l_tf.meta_training import settings as settings_lib
 from l2l_tf.meta_training import trainer as meta_training
 from l2l_tf.problems import quadratic
@@ -226,6 +227,36 @@ def test_a_problem_that_xla_cannot_compile_says_what_to_do():
 def test_such_a_problem_trains_where_xla_is_not_asked(changes):
     trainer = _trainer(problem=_NotForXLA(), **changes)
     assert len(list(trainer.train())) == 4
+
+
+@pytest.mark.parametrize("skipped", [0, 2])
+def test_steps_before_the_part_that_is_trained_on_are_made(skipped):
+    config = {"rule": "scheduled", "of": {"layers": [3]}, "learning_rate": 0.1}
+    rule = registry.make_rule(config)
+    trained = _trainer(rule, num_steps=12, max_unrolls=1)
+    seed = randomness.run_seed(0, "train", 0)
+    plan = run_lengths.Plan(12, skipped, 1)
+    [loss], _ = trained._members[0].make_run([seed], tf.constant(0.0), plan)
+
+    @tf.function(autograph=False)
+    def last_unroll():
+        run = unroll.start(rule, PROBLEM, seed, 12)
+        for _ in range(skipped + 1):
+            trajectory = unroll.unroll(rule, PROBLEM, run, 3)
+            run = trajectory.run
+        return trajectory.losses
+
+    expected = np.sum(np.mean(last_unroll(), axis=1))
+    assert float(loss) == pytest.approx(expected, rel=1e-5)
+
+
+def test_runs_of_many_lengths_are_repeatable():
+    changes = {"num_steps": 12, "min_steps": 3, "max_unrolls": 2}
+    options = {"meta_gradient": "imitation", "num_epochs": 6}
+    first, second = (_trainer(**changes, **options) for _ in range(2))
+    reports = [[r.meta_loss for r in t.train()] for t in (first, second)]
+    assert reports[0] == reports[1]
+    assert all(np.isfinite(reports[0]))
 
 
 def test_training_lowers_the_loss():
