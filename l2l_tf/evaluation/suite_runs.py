@@ -17,7 +17,7 @@ import tensorflow as tf
 from l2l_tf.core import compilation
 from l2l_tf.evaluation import suite_problems
 
-_CHUNK = 100
+_CHUNK = 50
 """Steps that one call makes."""
 
 

@@ -75,9 +75,10 @@ def measure(
         rates: The rates of hand-designed ones by problem.
 
     Returns:
-        Plain values, for each entrant: `learned`, False; `problems`, with `loss` (the mean over
-        the last tenth and all seeds), `ratio` to the reference's, `share` of
-        the run until that was reached (None if never), `diverged`, `rate`;
+        Plain values, for each entrant: `learned`, False; `problems`, with
+        `loss` (the mean over the last tenth and all seeds), `ratio` to the
+        reference's, `share` of the run until that was reached (None if never),
+        `diverged` (a ratio above 2, or no number) and `rate`;
         `ratios`, the geometric means of its losses' ratios to those of each
         entrant; `won`, the share of problems with a lower loss than each
         entrant's; `share`, the geometric mean with `NOT_REACHED` for never;
