@@ -158,8 +158,9 @@ def share_to_reach(curves: np.ndarray, loss: float) -> float | None:
 
 
 def geometric_mean(values: Sequence[float]) -> float:
-    """Returns the geometric mean of numbers above 0, of which some are inf."""
-    return float(np.exp(np.mean(np.log(values))))
+    """Returns the geometric mean of numbers, none of them below 0."""
+    with np.errstate(divide="ignore"):
+        return float(np.exp(np.mean(np.log(values))))
 
 
 def markdown(results: Mapping[str, Any]) -> str:
