@@ -42,6 +42,7 @@ class Starts:
         """Takes the problem."""
         self._problem = problem
         self._values: dict[int, list[np.ndarray]] = {}
+        self._losses: dict[int, float] = {}
         self._data = zlib.crc32(
             np.ascontiguousarray(problem.targets).tobytes(),
             zlib.crc32(np.ascontiguousarray(problem.inputs).tobytes()),
@@ -53,6 +54,10 @@ class Starts:
             keras.utils.set_random_seed(seed)
             model = self._problem.make_model()
             self._values[seed] = [v.numpy() for v in model.variables]
+            [batch] = self.batches(seed, 1)
+            outputs = model(self._problem.inputs[batch], training=True)
+            loss = self._problem.loss(self._problem.targets[batch], outputs)
+            self._losses[seed] = float(loss)
         return self._values[seed]
 
     def batches(self, seed: int, num_steps: int) -> np.ndarray:
@@ -74,7 +79,8 @@ class Starts:
             "seed": seed,
             "data": self._data,
             "start": digest,
-            "loss": self._problem.loss.name,
+            # Tells other activations and other losses.
+            "first_loss": f"{self._losses[seed]:.3g}",
             "batch_size": self._problem.batch_size,
         }
 

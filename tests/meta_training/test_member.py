@@ -26,6 +26,7 @@ _SETTINGS = settings_lib.Settings(
     learning_rate=0.01,
     evaluation_period=3,
     evaluation_epochs=2,
+    num_lanes=1,
     jit_compile=False,
     seed=1,
 )
@@ -132,9 +133,16 @@ def test_validation_is_the_geometric_mean_over_members():
 )
 def test_sampled_tasks_are_trained_on(changes):
     problem = registry.make_problem("sampled-tasks", num_architectures=2)
-    settings = dataclasses.replace(
-        _SETTINGS, num_epochs=2, evaluation_period=2, **changes
+    settings = settings_lib.Settings(
+        num_epochs=2,
+        num_steps=4,
+        unroll_length=2,
+        evaluation_period=2,
+        evaluation_epochs=1,
+        jit_compile=False,
+        seed=1,
     )
+    settings = dataclasses.replace(settings, **changes)
     config = preparation.complete_rule({"layers": [2]}, problem)
     trainer = meta_training.MetaTrainer(
         rules.make_rule(config), problem, settings
