@@ -3,6 +3,7 @@
 python scripts/evaluate.py --problem=quadratic --path=quadratic
 python scripts/evaluate.py --problem=mnist --path=mnist --compare=all
 python scripts/evaluate.py --problem=my_module:make_problem --optimizer=adam
+python scripts/evaluate.py --suite=general --optimizers=mnist-robust
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import time
 
 import _command_line as command_line
 import _flags as command_flags
+import _suite
 from absl import flags
 
 FLAGS = flags.FLAGS
@@ -81,6 +83,9 @@ flags.DEFINE_string("plot_path", None, "Where to draw the learning curves.")
 def main(argv: list[str]) -> None:
     """Evaluates as the flags say."""
     del argv
+    if FLAGS.suite is not None:
+        _suite.evaluate()
+        return
     from l2l_tf.core import files
     from l2l_tf.evaluation import comparison
     from l2l_tf.evaluation import plotting

@@ -95,3 +95,18 @@ def test_a_sample_of_millions_covers_them_all():
     chosen = randomness.sample_positions(10_000_001, 1000, tf.constant([1, 2]))
     assert np.max(np.diff(np.sort(chosen))) <= 2 * 10_001
     assert 0 <= np.min(chosen) < 20_002 and np.max(chosen) > 9_979_998
+
+
+@pytest.mark.parametrize("total", [1, 5])
+def test_shuffled_positions_come_once_in_each_shuffle(total):
+    series = [
+        randomness.shuffled_position(2**62 - 1, index, total)
+        for index in range(4 * total)
+    ]
+    shuffles = np.reshape(series, [4, total])
+    for shuffle in shuffles:
+        assert sorted(shuffle) == list(range(total))
+    if total > 1:
+        assert len({tuple(shuffle) for shuffle in shuffles}) > 1
+        other = [randomness.shuffled_position(0, i, total) for i in range(20)]
+        assert other != series

@@ -1,0 +1,197 @@
+"""The suite: optimizers on Keras problems that none was trained on."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from l2l_tf.core import checks
+from l2l_tf.evaluation import kept_results
+from l2l_tf.evaluation import suite_problems
+from l2l_tf.evaluation import suite_runs
+from l2l_tf.evaluation import suite_tables
+
+NAMES = ("general",)
+
+RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
+"""Rates of Adam; those of SGD are ten times as large."""
+
+_REFERENCE_RATE = 1e-3
+_DIGITS = 7  # that are kept of a loss
+
+_BASELINES = (
+    (
+        suite_runs.Candidate(
+            "Adam", keras.optimizers.Adam, {"baseline": "adam"}
+        ),
+        RATES,
+    ),
+    (
+        suite_runs.Candidate(
+            "SGD with Nesterov momentum",
+            lambda: keras.optimizers.SGD(momentum=0.9, nesterov=True),
+            {"baseline": "sgd", "momentum": 0.9, "nesterov": True},
+        ),
+        tuple(float(f"{10 * rate:.3g}") for rate in RATES),
+    ),
+)
+
+
+def problem_names(chosen: Sequence[str]) -> list[str]:
+    """Returns the names of problems: those chosen, or all.
+
+    Raises:
+        ValueError: If one is unknown.
+    """
+    known = suite_problems.PROBLEMS.names()
+    for name in chosen:
+        suite_problems.PROBLEMS.get(name)
+    return list(dict.fromkeys(chosen)) or known
+
+
+def run(
+    names: Sequence[str],
+    learned: Sequence[suite_runs.Candidate],
+    lengths: Sequence[int],
+    num_seeds: int,
+    kept: kept_results.KeptResults,
+    say: Callable[[str], Any] = lambda line: None,
+) -> dict[str, Any]:
+    """Runs optimizers and baselines, and measures them.
+
+    Baselines are Adam at 0.001; at the one rate that is best for all problems
+    together; and at the best rate of each; SGD likewise. Rates are chosen by
+    the very losses that are then reported, which favours baselines.
+
+    Args:
+        names: The problems.
+        learned: The optimizers, which choose their own step sizes.
+        lengths: Numbers of steps; each is a run of its own.
+        num_seeds: Runs of each.
+        kept: Where runs are kept, and not made again.
+        say: Called with a line of text for each problem.
+
+    Returns:
+        What can be written as JSON: `problems`, `num_seeds`, and `lengths`:
+        by number of steps what `suite_tables.measure` says of each entrant.
+
+    Raises:
+        DataNotFoundError: If the data of a problem are not there; nothing is
+            run then.
+    """
+    for length in lengths:
+        checks.integer("steps", length, 10)
+    problems = {name: suite_problems.PROBLEMS.get(name)() for name in names}
+    entries = [(candidate, (None,)) for candidate in learned]
+    entries += _BASELINES
+    # By length, candidate's name, rate and problem.
+    curves: dict[int, dict[str, dict[Any, dict[str, np.ndarray]]]] = {
+        length: {
+            candidate.name: {rate: {} for rate in rates}
+            for candidate, rates in entries
+        }
+        for length in lengths
+    }
+    for name, problem in problems.items():
+        starts = suite_runs.Starts(problem)
+        made = 0
+        for candidate, rates in entries:
+            runs = _Runs(name, problem, starts, candidate, kept)
+            for length in lengths:
+                for rate in rates:
+                    curves[length][candidate.name][rate][name] = np.stack(
+                        [
+                            runs.get(seed, length, rate)
+                            for seed in range(num_seeds)
+                        ]
+                    )
+            made += runs.made
+        say(f"{name}: {made:,} steps made")
+    return {
+        "problems": list(names),
+        "num_seeds": num_seeds,
+        "lengths": {
+            str(length): _measured(curves[length], learned)
+            for length in lengths
+        },
+    }
+
+
+class _Runs:
+    """Runs of one candidate on one problem, kept or made."""
+
+    def __init__(
+        self,
+        name: str,
+        problem: suite_problems.SuiteProblem,
+        starts: suite_runs.Starts,
+        candidate: suite_runs.Candidate,
+        kept: kept_results.KeptResults,
+    ):
+        self._name = name
+        self._problem = problem
+        self._starts = starts
+        self._candidate = candidate
+        self._kept = kept
+        self._runner: suite_runs.Runner | None = None
+        self.made = 0
+
+    def get(self, seed: int, num_steps: int, rate: float | None) -> np.ndarray:
+        """Returns the losses of a run, shape [num_steps]."""
+        key = {
+            "problem": self._name,
+            **self._starts.key(seed),
+            "optimizer": dict(self._candidate.key),
+            "rate": rate,
+            "steps": num_steps,
+            "versions": {
+                package: importlib.metadata.version(package)
+                for package in ("keras", "tensorflow")
+            },
+        }
+        # JSON has null for NaN.
+        return np.array(
+            self._kept.get(key, lambda: self._make(seed, num_steps, rate)),
+            np.float64,
+        )
+
+    def _make(
+        self, seed: int, num_steps: int, rate: float | None
+    ) -> list[float]:
+        if self._runner is None:
+            # Compiled only where a run is not kept.
+            self._runner = suite_runs.Runner(
+                self._problem, self._starts, self._candidate.make
+            )
+        self.made += num_steps
+        losses = self._runner.losses(seed, num_steps, rate)
+        return [float(f"{loss:.{_DIGITS}g}") for loss in losses]
+
+
+def _measured(
+    curves: Mapping[str, Mapping[Any, suite_tables.Curves]],
+    learned: Sequence[suite_runs.Candidate],
+) -> dict[str, Any]:
+    reference = curves["Adam"][_REFERENCE_RATE]
+    entrants = {c.name: curves[c.name][None] for c in learned}
+    rates: dict[str, dict[str, float]] = {}
+    entrants[suite_tables.REFERENCE] = reference
+    for baseline, _ in _BASELINES:
+        trials = curves[baseline.name]
+        for how, (chosen, own) in (
+            (
+                "at its best single rate",
+                suite_tables.best_single(trials, reference),
+            ),
+            ("at searched rates", suite_tables.searched(trials)),
+        ):
+            name = f"{baseline.name} {how}"
+            entrants[name], rates[name] = chosen, own
+    results = suite_tables.measure(entrants, rates)
+    for candidate in learned:
+        results[candidate.name]["learned"] = True
+    return results

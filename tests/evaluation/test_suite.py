@@ -1,0 +1,79 @@
+"""Tests of the suite, l2l_tf/evaluation/suite.py and suite_plot.py."""
+
+import json
+
+import keras
+import pytest
+
+from l2l_tf.core import files
+from l2l_tf.evaluation import kept_results
+from l2l_tf.evaluation import suite
+from l2l_tf.evaluation import suite_plot
+from l2l_tf.evaluation import suite_runs
+from l2l_tf.evaluation import suite_tables
+
+_NAMES = ["breast-cancer-mlp", "diabetes-mlp"]
+
+
+def _candidate(make=lambda: keras.optimizers.Adam(1e-3)):
+    return suite_runs.Candidate("mine", make, {"mine": 1})
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """Returns results, and where runs are kept."""
+    kept = kept_results.KeptResults(tmp_path_factory.mktemp("suite"))
+    lines = []
+    results = suite.run(_NAMES, [_candidate()], [10], 1, kept, lines.append)
+    assert lines == [f"{name}: 150 steps made" for name in _NAMES]
+    return results, kept
+
+
+def test_an_optimizer_that_is_the_reference_has_its_numbers(done):
+    entrants = done[0]["lengths"]["10"]
+    mine, reference = entrants["mine"], entrants[suite_tables.REFERENCE]
+    assert mine["learned"] and not reference["learned"]
+    assert mine["problems"] == reference["problems"]
+    assert mine["ratios"] == reference["ratios"]
+    assert mine["ratios"][suite_tables.REFERENCE] == 1.0
+
+
+def test_searched_rates_are_no_worse_than_single_ones(done):
+    entrants = done[0]["lengths"]["10"]
+    for baseline in ("Adam", "SGD with Nesterov momentum"):
+        single = entrants[f"{baseline} at its best single rate"]
+        searched = entrants[f"{baseline} at searched rates"]
+        assert len({p["rate"] for p in single["problems"].values()}) == 1
+        for name in _NAMES:
+            assert (
+                searched["problems"][name]["loss"]
+                <= single["problems"][name]["loss"]
+            )
+
+
+def test_what_is_kept_is_not_run_again(done):
+    results, kept = done
+
+    def refuse():
+        raise AssertionError("it was run again")
+
+    lines = []
+    again = suite.run(_NAMES, [_candidate(refuse)], [10], 1, kept, lines.append)
+    assert again == results
+    assert lines == [f"{name}: 0 steps made" for name in _NAMES]
+
+
+def test_results_are_json_and_a_figure_with_a_row_for_each_problem(done):
+    results, _ = done
+    assert json.loads(files.to_json(results)) == results
+    [axes] = suite_plot.ratios(results).axes
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels == [*_NAMES, "geometric mean"]
+    assert len(axes.lines) == 2 + 5  # two rules, and all but the reference
+
+
+def test_names_are_checked():
+    assert suite.problem_names(["diabetes-mlp"]) == ["diabetes-mlp"]
+    assert len(suite.problem_names([])) >= 12
+    with pytest.raises(ValueError, match="'nope'.*diabetes-mlp"):
+        suite.problem_names(["nope"])
