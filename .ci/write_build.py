@@ -45,6 +45,9 @@ DATA = {
     ),
     "//:tests/keras_optimizers/test_docs": starlark.Label("", "repository"),
     "//:tests/repository/": starlark.Label("", "repository"),
+    "//:tests/rules/learned/test_representation": starlark.Label(
+        "", "repository"
+    ),
     "//:tests/scripts/": starlark.Label("", "repository"),
 }
 

@@ -15,6 +15,7 @@ _MNIST = {"LSTM": "mnist", "LSTM, robust": "mnist-robust"}
 
 _SHARING = {
     "LSTM": "quadratic-lstm",
+    "LSTM, relative": "quadratic-relative",
     "LSTM + GAC": "quadratic-gac",
     "NTM-BFGS": "quadratic-ntm-bfgs",
     "NTM-L-BFGS": "quadratic-ntm-l-bfgs",
@@ -68,12 +69,13 @@ FIGURES: dict[str, base.Figure] = {
             ),
         ),
         note="All were trained on both kinds of functions, half of each. The "
-        "LSTM is the paper's; the others also see gradients in units of their "
-        "size over all coordinates, and were trained at a lower rate, NTM-BFGS "
-        "twice as long, so that averaging and memory are not all in which "
-        "they differ. L-BFGS searches the minimum along each direction, which "
-        "takes a second gradient at each step, and is shown to measure others "
-        "by. Its curve leaves the picture where it reaches the minimum.",
+        "first LSTM is the paper's; the second, and all below, see gradients "
+        "in units of their size over all coordinates, and were trained at a "
+        "lower rate, NTM-BFGS twice as long. The second LSTM and the one with "
+        "averaging cells (GAC) differ in nothing else. L-BFGS searches the "
+        "minimum along each direction, which takes a second gradient at each "
+        "step, and is shown to measure others by. Its curve leaves the "
+        "picture where it reaches the minimum.",
     ),
     "mnist": _LearningCurves(
         "MLP of 20 sigmoid units on MNIST",

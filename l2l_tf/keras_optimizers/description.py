@@ -30,7 +30,7 @@ def describe(label: str, metadata: Mapping[str, Any], rule: str) -> str:
     losses = {
         key: found["final"]
         for key, found in optimizers.items()
-        if found["final"] is not None  # it diverged
+        if found.get("final") is not None  # it diverged, or is not told
     }
     if losses:
         ordered = sorted(losses.items(), key=lambda item: item[1])

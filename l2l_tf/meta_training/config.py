@@ -15,6 +15,7 @@ from l2l_tf.core import registry
 from l2l_tf.meta_training import locking
 from l2l_tf.meta_training import replacement
 from l2l_tf.meta_training import settings as settings_lib
+from l2l_tf.rules import registry as rules
 
 RECIPE = "recipe.json"
 _CONFIG = "config.json"
@@ -206,7 +207,7 @@ def continued(saved: Config, asked: Config) -> Config:
     if saved.settings.learning_rate_schedule == "cosine":
         # The rate would jump: the schedule ends with the last run.
         may_change.remove("settings.num_epochs")
-    old, new = (_flatten(config.to_json()) for config in (saved, asked))
+    old, new = (_flatten(_complete(config)) for config in (saved, asked))
     changed = [
         f"{key} was {old.get(key)!r}, now {new.get(key)!r}"
         for key in sorted(old.keys() | new.keys())
@@ -218,6 +219,12 @@ def continued(saved: Config, asked: Config) -> Config:
             f"changed: {'; '.join(changed)}."
         )
     return asked
+
+
+def _complete(config: Config) -> dict[str, Any]:
+    """Returns plain values, with options that the rule got since then."""
+    rule = rules.make_rule(config.rule).config()
+    return dataclasses.replace(config, rule=rule).to_json()
 
 
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

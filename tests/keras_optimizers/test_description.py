@@ -27,9 +27,10 @@ def test_tests_that_diverged_or_were_not_made():
     values["test"]["optimizers"]["adam"]["final"] = None
     text = description.describe("mnist", values, RULE)
     assert "adam" not in text.split("Final loss")[1].splitlines()[0]
-    assert "Final loss" not in description.describe(
-        "mnist", {**values, "test": None}, RULE
-    )
+    for test in (None, {"optimizers": {"adam": {"runs": 3}}}):
+        assert "Final loss" not in description.describe(
+            "mnist", {**values, "test": test}, RULE
+        )
 
 
 def test_little_metadata_is_enough():

@@ -178,7 +178,8 @@ def test_nothing_moves_if_the_first_loss_is_not_finite(run_eagerly):
         np.testing.assert_array_equal(variable, value)
 
 
-def test_moving_statistics_change_with_the_run_on_demand():
+def _normalised(epochs):
+    """Returns a model with moving statistics, trained with a guard."""
     keras.utils.set_random_seed(0)
     layers = [keras.layers.Dense(4), keras.layers.BatchNormalization()]
     model = keras.Sequential([*layers, keras.layers.Dense(1)])
@@ -188,27 +189,19 @@ def test_moving_statistics_change_with_the_run_on_demand():
     # Those that are trained are restored anyhow; to name one twice is no harm.
     optimizer.also_restore(model.variables)
     model.compile(optimizer, loss="mse")
-    _fit(model, 60)
-    assert optimizer.fell_back
-    assert np.all(np.isfinite(layers[1].moving_variance.numpy()))
-    assert model.evaluate(INPUTS, TARGETS, verbose=0) < 1
-    with pytest.raises(ValueError, match="before training"):
-        optimizer.also_restore(model.non_trainable_variables)
-    with pytest.raises(ValueError, match="no fallback"):
-        LearnedOptimizer("digits").also_restore([])
-
-
-def _normalised(epochs):
-    """Returns a model with moving statistics, trained with a guard."""
-    keras.utils.set_random_seed(0)
-    layers = [keras.layers.Dense(4), keras.layers.BatchNormalization()]
-    model = keras.Sequential([*layers, keras.layers.Dense(1)])
-    model.build(INPUTS.shape)
-    optimizer = _guarded(keras.optimizers.SGD(1e8), _converging())
-    optimizer.also_restore(model.non_trainable_variables)
-    model.compile(optimizer, loss="mse")
     _fit(model, epochs)
     return model
+
+
+def test_moving_statistics_change_with_the_run_on_demand():
+    model = _normalised(60)
+    assert model.optimizer.fell_back
+    assert np.all(np.isfinite(model.layers[1].moving_variance.numpy()))
+    assert model.evaluate(INPUTS, TARGETS, verbose=0) < 1
+    with pytest.raises(ValueError, match="before training"):
+        model.optimizer.also_restore(model.non_trainable_variables)
+    with pytest.raises(ValueError, match="no fallback"):
+        LearnedOptimizer("digits").also_restore([])
 
 
 @pytest.mark.parametrize("epochs", [3, 20])

@@ -10,6 +10,7 @@ import pytest
 from l2l_tf.meta_training import config as experiment_config
 from l2l_tf.meta_training import locking
 from l2l_tf.meta_training import settings as settings_lib
+from l2l_tf.rules import registry
 
 CONFIG = experiment_config.Config(
     {"name": "quadratic", "options": {"num_dims": 3}},
@@ -94,6 +95,17 @@ def test_older_configurations_are_read():
     settings["batch_size"] = settings.pop("num_optimizees")
     config = experiment_config.Config.from_json(values)
     assert config == experiment_config.Config.from_json(CONFIG.to_json())
+
+
+def test_options_that_a_rule_got_since_then_are_its_defaults():
+    rule = registry.make_rule(CONFIG.rule).config()
+    asked = dataclasses.replace(CONFIG, rule=rule)
+    del (older := dict(rule))["averaging_cells"]
+    saved = dataclasses.replace(CONFIG, rule=older)
+    assert experiment_config.continued(saved, asked) == asked
+    other = dataclasses.replace(CONFIG, rule={**rule, "averaging_cells": 2})
+    with pytest.raises(ValueError, match=r"averaging_cells was \[0, 0\], now"):
+        experiment_config.continued(saved, other)
 
 
 def test_lanes_stay_as_an_experiment_began():

@@ -1,5 +1,7 @@
 """What rules that share information can represent, with weights set by hand."""
 
+import pathlib
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -7,6 +9,9 @@ import tensorflow as tf
 from benchmarks import _bfgs
 from l2l_tf.rules.learned import deep_lstm_rules as learned
 from l2l_tf.rules.learned import memory_rules
+
+_FITTED = pathlib.Path(__file__).with_name("fitted_bfgs.npz")
+"""Written by `python benchmarks/fit_bfgs.py --output=...`."""
 
 # Gates that are open or shut, to rounding.
 _OPEN, _SHUT = 40.0, -40.0
@@ -211,3 +216,22 @@ def test_one_read_and_three_write_heads_are_inverse_bfgs(seed):
     assert np.max(np.abs(ours[-1][1] - wanted)) < 0.5 * np.max(
         np.abs(np.eye(5) - wanted)
     )
+
+
+def test_weights_of_its_own_lstm_are_inverse_bfgs_on_a_function():
+    rule = _memory_rule(layers=[20])
+    with np.load(_FITTED) as fitted:
+        for variable, name in zip(
+            rule.trainable_variables, fitted.files, strict=True
+        ):
+            variable.assign(fitted[name])
+
+    def memory_of(state):
+        return state["memory"][0][0].numpy()
+
+    ours = _run(rule, 0, 10, memory_of)
+    steps = _bfgs.inverse_bfgs(_bfgs.quadratic(0).gradient, 5, 5)
+    for (theta, _), (reference, _) in zip(ours, steps, strict=True):
+        np.testing.assert_allclose(theta, reference, atol=1e-4)
+    for (_, memory), (_, inverse) in zip(ours[1:], steps[:-1], strict=True):
+        np.testing.assert_allclose(memory, inverse - np.eye(5), atol=1e-4)
