@@ -27,6 +27,7 @@ import starlark
 
 # The distributions that are not called like the package they provide.
 DISTRIBUTIONS = {
+    "PIL": "pillow",
     "absl": "absl_py",
     "google": "protobuf",
     "sklearn": "scikit_learn",
@@ -51,8 +52,9 @@ DATA = {
     "//:tests/scripts/": starlark.Label("", "repository"),
 }
 
-# What a room reads besides its modules belongs to the room.
-ROOM_DATA = "*.json"
+# What a room reads besides its modules belongs to the room: files that end
+# like these.
+ROOM_DATA = (".jpg", ".json", ".npz")
 
 # The files of a package, for the tests that check the repository itself.
 ALL_FILES = "all_files"
@@ -146,7 +148,8 @@ def room_rule(
     data = sorted(
         (
             path.relative_to(root / package).as_posix()
-            for path in (root / package).rglob(ROOM_DATA)
+            for path in (root / package).rglob("*.*")
+            if path.suffix in ROOM_DATA
         ),
         # As buildifier does: a name without its suffix comes first.
         key=lambda text: text.split("."),

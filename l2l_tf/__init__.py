@@ -11,6 +11,7 @@ from l2l_tf.keras_optimizers import registration
 _EXPORTS = {
     "LearnedOptimizer": "l2l_tf.keras_optimizers.learned_optimizer",
     "LearnedOptimizerMonitor": "l2l_tf.keras_optimizers.monitor",
+    "from_images": "l2l_tf.problems.style_problems",
     "from_keras": "l2l_tf.problems.keras_model",
     "from_sonnet": "l2l_tf.problems.sonnet_model",
     "make_problem": "l2l_tf.problems.registry",

@@ -36,7 +36,11 @@ def explained(what: str, *passed: type[BaseException]) -> Iterator[None]:
         raise
     except (Exception, SystemExit) as error:
         said = (_text(error).strip().splitlines() or [""])[0].rstrip(".:")
-        kind = ", ".join([type(error).__name__, *_place(error)])
+        place = _place(error)
+        kind = ", ".join([type(error).__name__, *place])
+        if said and not place and isinstance(error, ValueError):
+            # The library's own words.
+            raise ValueError(f"{what}: {said}.") from error
         raise ValueError(
             f"{what}: {said} ({kind})." if said else f"{what}: {kind}."
         ) from error

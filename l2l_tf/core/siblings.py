@@ -27,6 +27,7 @@ NEW, OLD, GONE = "new", "old", "gone"
 MAX_WAIT = 10.0
 """Seconds in which whoever replaces something should be done."""
 _PAUSE = 0.01
+_ATTEMPTS = 1_000
 
 
 def make_name(target: str | os.PathLike, kind: str) -> pathlib.Path:
@@ -59,7 +60,7 @@ def claim(
     Returns:
         Its path, and a descriptor to release.
     """
-    while True:
+    for attempt in range(_ATTEMPTS):
         path = make_name(target, NEW)
         try:
             make(path)
@@ -67,13 +68,18 @@ def claim(
         except (FileExistsError, BlockingIOError):
             continue
         except FileNotFoundError:
-            if not path.parent.is_dir():
+            # A folder may have been removed and made again, but some take no
+            # files at all.
+            if not path.parent.is_dir() or attempt + 1 == _ATTEMPTS:
                 raise
             continue
         # Someone may have swept it before it was held.
         if os.path.lexists(path):
             return path, descriptor
         release(descriptor)
+    raise FileExistsError(
+        f"No file could be made beside {str(target)!r} in {_ATTEMPTS} attempts."
+    )
 
 
 def hold(path: pathlib.Path, wait: float = 0.0) -> int | None:

@@ -52,6 +52,7 @@ class Recorder:
         num_steps: int,
         jit_compile: bool = False,
         keep_metrics: bool = False,
+        chunk: int | None = None,
     ):
         """Prepares the runs.
 
@@ -63,6 +64,8 @@ class Recorder:
             jit_compile: Whether XLA compiles them, which pays for learned
                 rules; see `l2l_tf.meta_gradients.unroll.unroll`.
             keep_metrics: Whether to record the problem's metrics.
+            chunk: Updates made in one call; by default all, or as many as
+                XLA takes well.
         """
 
         def start(seed, learning_rate):
@@ -95,7 +98,7 @@ class Recorder:
             tf.TensorSpec.from_tensor, self._start.structured_outputs
         )
         # XLA is given the minibatches of a whole chunk at once.
-        chunk = _CHUNK if jit_compile else num_steps
+        chunk = chunk or (_CHUNK if jit_compile else num_steps)
         sizes = [chunk] * (num_steps // chunk)
         if num_steps % chunk:
             sizes.append(num_steps % chunk)
@@ -105,7 +108,7 @@ class Recorder:
             ).get_concrete_function(run, rate)
             for size in set(sizes)
         }
-        self._advances = [advances[size] for size in sizes]
+        self._advances = [(size, advances[size]) for size in sizes]
 
     def record(
         self,
@@ -113,6 +116,7 @@ class Recorder:
         num_runs: int,
         learning_rate: float = 1.0,
         keep_params: bool = False,
+        progress: Callable[[int], Any] = lambda num_steps: None,
     ) -> Recording:
         """Records fresh runs.
 
@@ -121,6 +125,7 @@ class Recorder:
             num_runs: Number of runs; run i is the same for every rule.
             learning_rate: What `make_rule` gets.
             keep_params: Whether to return the parameters that runs end with.
+            progress: Called with the number of updates that were just made.
 
         Returns:
             Learning curves and what else was asked for.
@@ -129,7 +134,7 @@ class Recorder:
         curves, params = [], []
         for index in range(num_runs):
             run_seed = randomness.run_seed(seed, self._split, index)
-            curve, last = self._run(run_seed, rate)
+            curve, last = self._run(run_seed, rate, progress)
             curves.append(curve)
             if keep_params:
                 params.append([value.numpy() for value in last])
@@ -146,15 +151,19 @@ class Recorder:
         return self.record(seed, num_runs, learning_rate).losses
 
     def _run(
-        self, seed: tf.Tensor, rate: tf.Tensor
+        self,
+        seed: tf.Tensor,
+        rate: tf.Tensor,
+        progress: Callable[[int], Any],
     ) -> tuple[Any, list[tf.Tensor]]:
         """Returns losses and metrics of one run, and its last parameters."""
         parts = []
         with compilation.explained(self._jit_compile):
             run = self._start(seed, rate)
-            for advance in self._advances:
+            for size, advance in self._advances:
                 part, run = advance(run, rate)
                 parts.append(part)
+                progress(size)
         # A chunk begins with the evaluation that the one before ends with.
         curves = tf.nest.map_structure(
             lambda *chunks: np.concatenate(

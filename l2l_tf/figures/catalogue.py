@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+
+from l2l_tf.evaluation import quasi_newton
 from l2l_tf.figures import architecture_grid
 from l2l_tf.figures import base
 from l2l_tf.figures import comparisons
 from l2l_tf.figures import forerunner
+from l2l_tf.figures import histories
 from l2l_tf.figures import learning_curves
+from l2l_tf.figures import pictures
+from l2l_tf.figures import proposal_sweeps
 
 _Panel = comparisons.Panel
 _LearningCurves = learning_curves.LearningCurves
@@ -22,8 +28,40 @@ _SHARING = {
 }
 _EXACT = ("L-BFGS, exact line search",)
 
+_ONE_RUN = _Panel(
+    "MLP of 20 sigmoid units on MNIST",
+    {"LSTM": "mnist"},
+    "mnist",
+    num_runs=1,
+    baselines=("adam", "sgd"),
+    search_runs=10,
+)
+
 _UNITS = (5, 10, 15, 20, 30, 40, 50)
 _QUICK_UNITS = (5, 20, 50)
+
+_NEURAL_ART = (
+    _Panel(
+        "64x64, the style of training",
+        {"LSTM": "neural-art"},
+        "style_transfer",
+        {"style": "starry_night", "size": 64},
+        num_steps=128,
+        num_runs=20,
+        search_runs=4,
+        references=(quasi_newton.NAME,),
+    ),
+    _Panel(
+        "128x128, another style",
+        {"LSTM": "neural-art"},
+        "style_transfer",
+        {"style": "great_wave", "size": 128},
+        num_steps=128,
+        num_runs=10,
+        search_runs=4,
+        references=(quasi_newton.NAME,),
+    ),
+)
 
 FIGURES: dict[str, base.Figure] = {
     "quadratic": _LearningCurves(
@@ -216,6 +254,38 @@ FIGURES: dict[str, base.Figure] = {
         note="The LSTM is given an input and the target of the example before, "
         "and its weights do not change; the small networks learn from one "
         "example at a time. Functions, starts and examples are the same.",
+    ),
+    "histories": histories.Histories(
+        "Updates along one run on MNIST, and what others would have proposed",
+        _ONE_RUN,
+        note="The LSTM makes the run. Of each parameter that coordinate is "
+        "shown whose mean absolute gradient is the median of those that are "
+        "not zero all along.",
+    ),
+    "proposals": proposal_sweeps.ProposalSweeps(
+        "Proposed updates over the current gradient, its history held fixed",
+        _ONE_RUN,
+        note="The same run and coordinates. The vertical line is the gradient "
+        "that was met.",
+    ),
+    "neural-art": _LearningCurves(
+        "Style transfer: the pixels of an image are the parameters",
+        _NEURAL_ART,
+        steps=(10, 40, 128),
+        note="Contents are parts of scikit-learn's photos that no training "
+        "has seen. L-BFGS is drawn over evaluations of the loss and its "
+        "gradient, the least loss of all so far.",
+    ),
+    "neural-art-images": pictures.Pictures(
+        "What they paint in 128 steps",
+        tuple(
+            dataclasses.replace(
+                panel, options={**panel.options, "contents": "whole_photos"}
+            )
+            for panel in _NEURAL_ART
+        ),
+        num_pictures=2,
+        note="The photos are those of docs/neural_art.md, under CC BY 2.0.",
     ),
 }
 """All figures by name, in the paper's order."""

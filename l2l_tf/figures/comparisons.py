@@ -8,6 +8,7 @@ from typing import Any
 
 from l2l_tf.evaluation import comparison
 from l2l_tf.evaluation import learning_curves as evaluation
+from l2l_tf.evaluation import rate_search
 from l2l_tf.figures import base
 from l2l_tf.figures import comparison_tables
 from l2l_tf.figures import references
@@ -214,6 +215,30 @@ def _key(
         "problem": problem.config(),
         "optimizer": optimizer,
     }
+
+
+def learning_rate(
+    panel: Panel,
+    problem: problems.Problem,
+    baseline: str,
+    context: base.Context,
+) -> float:
+    """Returns a baseline's rate; one that is not known is searched and kept.
+
+    Args:
+        panel: How long runs are, and how to search.
+        problem: The panel's problem.
+        baseline: Name of a hand-designed rule.
+        context: Holds the known rates, and the seed of a search.
+    """
+    known = context.rates.get(problem, panel.num_steps)
+    if baseline not in known:
+        found = rate_search.Baseline(
+            baseline, problem, panel.num_steps
+        ).search_learning_rate(context.seed, search_runs(panel), panel.search)
+        known = {**known, baseline: found.learning_rate}
+        context.rates.put(problem, panel.num_steps, known, found.steps)
+    return known[baseline]
 
 
 def search_runs(panel: Panel) -> int:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 _SMALL = 0.01  # Three decimals say little of what is below.
+_LARGE, _ASTRAY = 1e3, 1e6  # Decimals say nothing of what is above.
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -52,4 +53,6 @@ def _as_precise_as(reference: float | None, value: float | None) -> str:
         return "diverged"
     if is_finite(reference) and 0 < abs(reference) < _SMALL:
         return f"{value:.3g}"
-    return f"{value:.3f}" if abs(value) < 1e4 else f"{value:.1e}"
+    if is_finite(reference) and _LARGE <= abs(reference) < _ASTRAY:
+        return f"{value:,.0f}"
+    return f"{value:.3f}" if abs(value) < _ASTRAY else f"{value:.1e}"

@@ -13,6 +13,8 @@ import tensorflow as tf
 
 from l2l_tf.core import randomness
 from l2l_tf.core import registry
+from l2l_tf.evaluation import quasi_newton
+from l2l_tf.meta_gradients import unroll
 from l2l_tf.problems import base as problems
 
 Reference = Callable[[problems.Problem, int, int, int], np.ndarray]
@@ -58,12 +60,19 @@ def limited_memory_bfgs(
     return np.concatenate(curves, axis=1).T
 
 
+@REFERENCES.register(quasi_newton.NAME)
+def line_searches(
+    problem: problems.Problem, num_steps: int, seed: int, num_runs: int
+) -> np.ndarray:
+    """Runs SciPy's L-BFGS, see `l2l_tf.evaluation.quasi_newton.record`."""
+    return quasi_newton.record(problem, num_steps, seed, num_runs).losses
+
+
 def _run(
     problem: problems.Problem, num_steps: int, seed: tf.Tensor
 ) -> np.ndarray:
     """Returns losses of one draw, shape [num_steps + 1, functions]."""
-    task = problem.sample_task(randomness.stream(seed, "task"))
-    [start] = problem.initial_params(task, randomness.stream(seed, "params"))
+    task, [start], _ = unroll.draw_start(problem, seed)
 
     @tf.function
     def differentiate(theta):

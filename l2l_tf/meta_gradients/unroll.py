@@ -34,6 +34,26 @@ class Run(NamedTuple):
     model_state: problems.Nest
 
 
+def draw_start(
+    problem: problems.Problem, seed: tf.Tensor
+) -> tuple[problems.Nest, list[tf.Tensor], problems.Nest]:
+    """Draws a function and a start.
+
+    Args:
+        problem: The problem to draw from.
+        seed: The run's seed, see `l2l_tf.core.randomness.run_seed`.
+
+    Returns:
+        The task, the parameters theta_0 and the model's state.
+    """
+    task = problem.sample_task(randomness.stream(seed, "task"))
+    params = problem.initial_params(task, randomness.stream(seed, "params"))
+    model_state = problem.initial_model_state(
+        task, randomness.stream(seed, "model_state")
+    )
+    return task, params, model_state
+
+
 def start(
     rule: rules.UpdateRule, problem: problems.Problem, seed: tf.Tensor
 ) -> Run:
@@ -47,8 +67,7 @@ def start(
     Returns:
         The run at step 0.
     """
-    task = problem.sample_task(randomness.stream(seed, "task"))
-    params = problem.initial_params(task, randomness.stream(seed, "params"))
+    task, params, model_state = draw_start(problem, seed)
     return Run(
         seed=seed,
         step=tf.constant(0, tf.int32),
@@ -57,9 +76,7 @@ def start(
         rule_state=rule.initial_state_of_functions(
             params, problem.num_functions
         ),
-        model_state=problem.initial_model_state(
-            task, randomness.stream(seed, "model_state")
-        ),
+        model_state=model_state,
     )
 
 

@@ -6,20 +6,17 @@ import functools
 import os
 import pathlib
 import re
-import socket
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from l2l_tf.core import checks
+from l2l_tf.problems import connection
 
 _DEFAULT_DATA_DIR = "~/tensorflow_datasets"
-_DOWNLOAD_HOST = ("storage.googleapis.com", 443)
 
-
-class DataNotFoundError(RuntimeError):
-    """A data set is neither prepared on disk nor within reach."""
+DataNotFoundError = connection.DataNotFoundError
 
 
 class Images(NamedTuple):
@@ -221,13 +218,9 @@ def _check_download(name: str, data_dir: str) -> None:
             "of image classification sets in TensorFlow Datasets, such as "
             "'mnist', 'fashion_mnist', 'kmnist', 'cifar10'."
         )
-    try:
-        socket.create_connection(_DOWNLOAD_HOST, timeout=3.0).close()
-    except OSError as error:
-        raise DataNotFoundError(
-            f"The data set {name!r} is not in {data_dir!r} and cannot be "
-            "downloaded without a network. Point data_dir or the environment "
-            "variable TFDS_DATA_DIR to a folder of prepared TFDS data, or "
-            "connect to the internet once; without either, problem=digits "
-            "needs no data."
-        ) from error
+    connection.check(
+        f"The data set {name!r} is not in {data_dir!r} and cannot be "
+        "downloaded without a network. Point data_dir or the environment "
+        "variable TFDS_DATA_DIR to a folder of prepared TFDS data, or connect "
+        "to the internet once; without either, problem=digits needs no data."
+    )

@@ -116,3 +116,17 @@ def test_a_missing_parent_is_an_error(tmp_path):
         siblings.claim(tmp_path / "none" / "target", os.mkdir)
     siblings.sweep(tmp_path / "none", "target")
     siblings.recover(tmp_path / "none" / "target")
+
+
+def test_folders_that_take_no_files_are_told(tmp_path):
+    def fail(path):
+        raise FileNotFoundError(path)
+
+    with pytest.raises(FileNotFoundError):
+        siblings.claim(tmp_path / "target", fail)
+
+    def collide(path):
+        raise FileExistsError(path)
+
+    with pytest.raises(FileExistsError, match="target' in 1000 attempts"):
+        siblings.claim(tmp_path / "target", collide)

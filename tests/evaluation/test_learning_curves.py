@@ -172,6 +172,15 @@ def test_xla_records_the_same_curves_in_chunks(monkeypatch, num_steps):
     np.testing.assert_allclose(*curves, rtol=1e-4)
 
 
+def test_progress_is_told_chunk_by_chunk():
+    whole = _curves(hand_designed.Adam, _DIGITS, rate=0.1, num_steps=7)
+    made = []
+    recorder = evaluation.Recorder(hand_designed.Adam, _DIGITS, 7, chunk=3)
+    curves = recorder.record(0, 2, 0.1, progress=made.append).losses
+    assert made == 2 * [3, 3, 1]
+    np.testing.assert_allclose(curves, whole, rtol=1e-5)
+
+
 def test_a_summary_has_the_last_tenth_of_the_steps():
     curves = np.arange(2 * 41.0).reshape(2, 41)
     summary = evaluation.summarize(curves, None)

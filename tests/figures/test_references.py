@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from l2l_tf.evaluation import learning_curves
+from l2l_tf.evaluation import quasi_newton
 from l2l_tf.figures import comparison_tables
 from l2l_tf.figures import references
 from l2l_tf.problems import quadratic
+from l2l_tf.problems import registry
 from l2l_tf.rules import hand_designed
 
 
@@ -39,6 +41,16 @@ def test_the_first_step_is_steepest_descent_to_the_minimum():
     np.testing.assert_allclose(starts, first, rtol=1e-6)
     assert second <= np.min(ends)
     assert np.min(ends) == pytest.approx(second, rel=0.05)
+
+
+def test_line_searches_are_counted_by_evaluations():
+    problem = registry.make_problem("style_transfer", "test", size=16)
+    curves = references.REFERENCES.get("L-BFGS")(problem, 10, 3, 2)
+    expected = quasi_newton.record(problem, 10, 3, 2).losses
+    np.testing.assert_allclose(curves, expected, rtol=1e-3)
+    recorder = learning_curves.Recorder(hand_designed.SGD, problem, 1)
+    starts = recorder.curves(3, 2)[:, 0]
+    np.testing.assert_allclose(curves[:, 0], starts, rtol=1e-4)
 
 
 def test_references_are_no_baselines():

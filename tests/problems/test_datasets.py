@@ -1,7 +1,6 @@
 """Tests of l2l_tf/problems/datasets.py."""
 
 import os
-import pathlib
 import socket
 import time
 
@@ -11,12 +10,9 @@ import tensorflow as tf
 from sklearn import datasets
 
 from l2l_tf.problems import datasets as data
+from tests import prepared_data
 
-_needs_mnist = pytest.mark.skipif(
-    not pathlib.Path(os.environ.get("TFDS_DATA_DIR", ""), "mnist").is_dir()
-    or "TFDS_DATA_DIR" not in os.environ,
-    reason="TFDS_DATA_DIR holds no MNIST",
-)
+_needs_mnist = prepared_data.needs("mnist")
 
 
 def _examples(images: data.Images) -> list[tuple[bytes, int]]:

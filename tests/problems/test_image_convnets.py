@@ -1,7 +1,6 @@
 """Tests of l2l_tf/problems/image_convnets.py."""
 
 import os
-import pathlib
 
 import numpy as np
 import pytest
@@ -12,14 +11,11 @@ from l2l_tf.core import randomness
 from l2l_tf.problems import datasets
 from l2l_tf.problems import registry
 from l2l_tf.rules import registry as rules
+from tests import prepared_data
 
 _SEED = tf.constant([1, 2])
 _SMALL = {"channels": [3, 4], "kernel_size": 3, "units": [5], "batch_size": 16}
-_needs_cifar10 = pytest.mark.skipif(
-    not pathlib.Path(os.environ.get("TFDS_DATA_DIR", ""), "cifar10").is_dir()
-    or "TFDS_DATA_DIR" not in os.environ,
-    reason="TFDS_DATA_DIR holds no CIFAR-10",
-)
+_needs_cifar10 = prepared_data.needs("cifar10")
 
 
 def _problem(split="train", **options):

@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # The distributions that are not called like the package they provide.
 DISTRIBUTIONS = {
+    "PIL": "pillow",
     "absl": "absl-py",
     "google": "protobuf",
     "sklearn": "scikit-learn",

@@ -73,12 +73,16 @@ def trained(tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "script", ["train", "evaluate", "export", "reproduce", "search", "demo"]
+    "script",
+    [
+        *("train", "evaluate", "export", "reproduce", "search", "demo"),
+        *("stylize", "train_features"),
+    ],
 )
 def test_help_explains_every_flag(script):
     done = _start(script, "--help")
     text = (ROOT / "scripts" / f"{script}.py").read_text()
-    names = re.findall(r'flags\.DEFINE_\w+\(\s*"(\w+)"', text)
+    names = re.findall(r'flags\.(?:DEFINE|define)_\w+\(\s*"(\w+)"', text)
     assert names
     if script in ("train", "search"):
         names += [f.name for f in dataclasses.fields(settings.Settings)]

@@ -95,8 +95,10 @@ class Relative(Frame):
         u_t  = s_t v_t
 
     A rule in this frame treats c f as it treats f, but for the length of its
-    steps. Where gradients grow, steps do not grow with them, so that no run
-    diverges exponentially.
+    steps, while |g_t| lies between 1e-15 and 1e19. Smaller ones are taken for
+    zero; the squares of larger ones overflow in float32. Where gradients grow,
+    steps do not grow with them: what the network gives bounds the steps, as
+    long as it is itself bounded, with a memory by clamping what is read.
     """
 
     num_features = 2

@@ -20,6 +20,8 @@ from l2l_tf.core import checks
 # A matrix of 8,192 coordinates in float32.
 _MAX_BYTES = 2**28
 _MAX_HISTORY = 10_000
+# What is remembered of ten million coordinates, by default.
+_MAX_LIMITED_BYTES = 2**32
 
 
 class Memory(abc.ABC):
@@ -137,6 +139,8 @@ class Limited(Memory):
     def initial(self, num_functions, num_coordinates):
         """See base class."""
         pairs = self.num_steps * self.num_writes
+        if isinstance(num_coordinates, int) and isinstance(num_functions, int):
+            self._check(2 * pairs * num_functions * num_coordinates)
         shape = tf.stack([num_functions, pairs, num_coordinates])
         return [tf.zeros(shape, self.dtype) for _ in ("left", "right")]
 
@@ -159,3 +163,13 @@ class Limited(Memory):
             )
             for old, new in zip(held, (left, right), strict=True)
         ]
+
+    def _check(self, numbers: int) -> None:
+        if numbers * self.dtype.size > _MAX_LIMITED_BYTES:
+            raise ValueError(
+                f"A limited memory takes {_MAX_LIMITED_BYTES / 1e9:.2g} GB at "
+                f"most; a history of {self.num_steps:,} steps of "
+                f"{self.num_writes:,} write heads would take "
+                f"{numbers * self.dtype.size / 1e9:.2g} GB. Choose a shorter "
+                "history or fewer write heads."
+            )

@@ -17,6 +17,8 @@ from l2l_tf.rules.learned import deep_lstm_rules
 from l2l_tf.rules.learned import memory as memory_lib
 from l2l_tf.rules.learned import preprocessing as preprocessing_lib
 
+_MAX_HEADS = 1_000
+
 
 class MemoryRule(deep_lstm_rules.DeepLSTMRule):
     """An LSTM with averaging cells on every coordinate, and a memory for all.
@@ -52,15 +54,20 @@ class MemoryRule(deep_lstm_rules.DeepLSTMRule):
             identity: M_0 is this multiple of the identity.
             head_scale: Factor on what the network gives to the heads.
             read_preprocessing: A name in `preprocessing.PREPROCESSING`, for
-                what is read.
+                what is read. What is read may grow from step to step with
+                what was written; "clamp" bounds what the network gets of it.
             read_preprocessing_options: Its options.
             **options: Others as in `DeepLSTMRule`.
 
         Raises:
             ValueError: If a value is refused.
         """
-        read_heads = checks.integer("read_heads", read_heads)
-        write_heads = checks.integer("write_heads", write_heads)
+        read_heads = checks.integer(
+            "read_heads", read_heads, maximum=_MAX_HEADS
+        )
+        write_heads = checks.integer(
+            "write_heads", write_heads, maximum=_MAX_HEADS
+        )
         read_preprocess = preprocessing_lib.PREPROCESSING.build(
             read_preprocessing,
             **deep_lstm_rules.checked_options(
@@ -78,6 +85,11 @@ class MemoryRule(deep_lstm_rules.DeepLSTMRule):
         self.read_heads, self.write_heads = read_heads, write_heads
         self.identity = checks.number_of("identity", identity, self.dtype)
         self.head_scale = checks.number_of("head_scale", head_scale, self.dtype)
+        if not self.head_scale:
+            raise ValueError(
+                "head_scale must not be 0, with which nothing is ever written; "
+                f"received {head_scale!r}."
+            )
         self._read_preprocess = read_preprocess
         self._read_config = lambda: {
             "read_heads": read_heads,

@@ -205,6 +205,22 @@ def test_weights_come_back_where_a_claim_is_wrong():
         np.testing.assert_array_equal(variable, value)
 
 
+def test_rounding_of_terms_that_cancel_is_no_error():
+    # All cells of the first layer are averaged, so that values hardly differ
+    # from their root mean square, and the gradient is nearly zero.
+    for seed in range(4):
+        rule = registry.make_rule(
+            {
+                "layers": [4, 3],
+                "averaging_cells": [4, 0],
+                "outputs": "rms",
+                "initializer": 0.5,
+                "seed": seed,
+            }
+        )
+        rule.check_claims([tf.zeros([3])])
+
+
 def test_rules_that_claim_nothing_pass():
     hand_designed.Adam().check_claims(_PARAMS)
     rule = _with_averaging_cells()

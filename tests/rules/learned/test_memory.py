@@ -84,6 +84,15 @@ def test_a_full_memory_refuses_what_is_too_large():
     assert kind.initial(2, size)[0].shape == [2, 3, 3]
 
 
+def test_a_limited_memory_refuses_what_is_too_large():
+    kind = memory.Limited(3, 0.0, tf.float32, 10_000)
+    with pytest.raises(
+        ValueError, match="4.3 GB at most.*10,000 steps of 3.*would take 4.8 GB"
+    ):
+        kind.initial(1, 20_000)
+    assert kind.initial(1, 10)[0].shape == [1, 30_000, 10]
+
+
 def test_a_limited_memory_remembers_a_step_or_more():
     with pytest.raises(ValueError, match="history must be .* received 0"):
         memory.Limited(3, 0.0, tf.float32, 0)
