@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,9 @@ from l2l_tf.problems import registry
 from l2l_tf.rules import base as rules
 from l2l_tf.rules import registry as rule_registry
 
+_FEW = 8
+"""Coordinates that two columns have room for."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Histories(base.Figure):
@@ -33,11 +37,13 @@ class Histories(base.Figure):
     Attributes:
         title: See base class.
         panel: The problem, one learned optimizer, and baselines.
+        parameters: Shows parameters in whose name this pattern is found.
         note: See base class.
     """
 
     title: str
     panel: comparisons.Panel
+    parameters: str = ""
     note: str = ""
 
     def run(self, context: base.Context) -> dict[str, Any]:
@@ -75,14 +81,16 @@ class Histories(base.Figure):
                         for name, updates in followed.items()
                     },
                 }
-                for coordinate in proposals.median_coordinates(gradients)
+                for coordinate in chosen(gradients, problem, self.parameters)
             ],
         }
 
     def draw(self, result: base.Result) -> mpl_figure.Figure:
         """See base class."""
         coordinates = result["coordinates"]
-        figure, axes = plotting.grid(len(coordinates))
+        figure, axes = plotting.grid(
+            len(coordinates), 2 if len(coordinates) <= _FEW else 3
+        )
         styles = looks(result)
         for part, found in zip(axes, coordinates, strict=True):
             for name, updates in found["updates"].items():
@@ -165,6 +173,17 @@ def prepare(
         for name, rate in rates.items()
     }
     return problem, own, others, rates
+
+
+def chosen(
+    gradients: Sequence[np.ndarray], problem: problems.Problem, pattern: str
+) -> list[proposals.Coordinate]:
+    """Returns a coordinate of each parameter whose name fits a pattern."""
+    return [
+        coordinate
+        for coordinate in proposals.median_coordinates(gradients)
+        if re.search(pattern, problem.parameter_names[coordinate.parameter])
+    ]
 
 
 def looks(result: base.Result) -> Mapping[str, Any]:

@@ -33,6 +33,7 @@ class ProposalSweeps(base.Figure):
         panel: The problem, one learned optimizer, and baselines.
         steps: Steps, counted from 1, a column each.
         num_values: Gradients of a curve.
+        parameters: See `Histories`.
         note: See base class.
     """
 
@@ -40,6 +41,7 @@ class ProposalSweeps(base.Figure):
     panel: comparisons.Panel
     steps: tuple[int, ...] = (1, 5, 25, 100)
     num_values: int = 41
+    parameters: str = ""
     note: str = ""
 
     def run(self, context: base.Context) -> dict[str, Any]:
@@ -69,7 +71,7 @@ class ProposalSweeps(base.Figure):
         }
         num_values = 5 if context.quick else self.num_values
         coordinates = []
-        for coordinate in proposals.median_coordinates(gradients):
+        for coordinate in histories.chosen(gradients, problem, self.parameters):
             met = proposals.along(gradients, coordinate)
             at_steps = [float(met[place]) for place in places]
             reach = max(
