@@ -6,6 +6,7 @@ three files from outside of it, notebooks, and the docstrings.
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import os
 import pathlib
@@ -39,6 +40,8 @@ extensions = [
 ]
 exclude_patterns = ["results/*.md"]
 highlight_language = "none"
+# A reference that leads nowhere is a warning, and `make docs` fails on these.
+nitpicky = True
 myst_heading_anchors = 3
 # Notebooks are shown with the outputs that they hold.
 nb_execution_mode = "off"
@@ -116,9 +119,11 @@ def make_rst(app, what, name, obj, options, lines):
     Docstrings are written for those who read sources: names stand in single
     backticks, and code is indented, as in Markdown.
     """
-    del app, name, obj, options
+    del app, name, options
     if lines and lines[0].startswith("Create new instance of"):
         lines.clear()
+    if what == "class" and dataclasses.is_dataclass(obj):
+        lines += _help(obj)
     section, is_code, last = None, False, ""
     made = []
     for index, line in enumerate(lines):
@@ -146,6 +151,17 @@ def restore_colons(app, what, name, obj, options, lines):
     """Undoes what `make_rst` hides from napoleon."""
     del app, what, name, obj, options
     lines[:] = [line.replace(COLON, ":") for line in lines]
+
+
+def _help(settings):
+    """Returns the attributes that say in `help` what they are, as a section."""
+    helps = {
+        field.name: field.metadata["help"]
+        for field in dataclasses.fields(settings)
+        if "help" in field.metadata
+    }
+    rows = [f"    {name}: {text}" for name, text in helps.items()]
+    return ["", "Attributes:", *rows] if rows else []
 
 
 def _with_literals(line: str) -> str:

@@ -23,8 +23,8 @@ _BLUE, _VERMILLION, _PURPLE = "#0072B2", "#D55E00", "#CC79A7"
 # would be the green and the purple of those who do not see red or green.
 _GREY, _BROWN = "#5A5A5A", "#6B4E16"
 
-# As many lines as a figure has optimizers, so that none needs its colour. Colours
-# are of another number, so that no two of many more look the same.
+# As many lines as a figure has optimizers, so that none needs its colour.
+# Colours are of another number, so that no two of many more look the same.
 _LEARNED_COLORS = (_VERMILLION, _BLACK, _PURPLE, _BLUE)
 # Later ones are drawn on top, and let the earlier ones be seen.
 _LEARNED_LINES = (
