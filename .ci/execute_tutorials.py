@@ -1,6 +1,6 @@
 """Executes the tutorials, and writes what they print and draw into them.
 
-What a reader has no use for is left out: messages of TensorFlow's start, and
+What a reader has no use for is left out: what TensorFlow says of itself, and
 where this repository and the temporary folders of this machine lie.
 """
 
@@ -17,7 +17,9 @@ import nbformat
 
 ROOT = Path(__file__).resolve().parent.parent
 
-START_UP = re.compile(r"^(?:[IWE]\d{4} |WARNING: All log messages).*\n", re.M)
+NOISE = re.compile(
+    r"^(?:[IWE]\d{4} |WARNING: All log messages|INFO:tensorflow:).*\n", re.M
+)
 FOLDERS = re.compile(
     rf"{re.escape(str(ROOT))}/|{re.escape(tempfile.gettempdir())}/\w+/"
 )
@@ -25,7 +27,7 @@ FOLDERS = re.compile(
 
 def cleaned(text: str) -> str:
     """Returns printed text less what tells of the machine only."""
-    return FOLDERS.sub("", START_UP.sub("", text))
+    return FOLDERS.sub("", NOISE.sub("", text))
 
 
 def execute(path: Path) -> None:

@@ -8,7 +8,11 @@ import urllib.parse
 import zlib
 from html import parser
 
+# What the site is built with; a test in Bazel has what it imports.
+import furo  # noqa: F401
+import myst_nb  # noqa: F401
 import pytest
+import sphinx  # noqa: F401
 
 import l2l_tf
 from l2l_tf.meta_gradients import registry as estimators
