@@ -2,8 +2,8 @@
 
 Pages are the Markdown files and notebooks of this folder, which are read on
 GitHub as well. What is done for that lies in `_extensions`: `site_pages`
-resolves links and shows files from outside of this folder, `site_docstrings` makes the
-reference.
+resolves links and shows files from outside of this folder, `site_docstrings`
+makes the reference.
 """
 
 from __future__ import annotations

@@ -117,6 +117,17 @@ def name_without_page(app, env, node, contnode):
     return None
 
 
+def show_own_sources(app, module, name):
+    """Returns the module whose source is linked: none from elsewhere."""
+    del app
+    try:
+        found = pkgutil.resolve_name(f"{module}:{name}")
+    except AttributeError:
+        return None
+    origin = getattr(found, "__module__", None) or ""
+    return origin if origin.startswith("l2l_tf") else module
+
+
 def setup(app):
     """Connects what this extension does."""
     app.connect("autodoc-skip-member", skip_generated)
@@ -125,4 +136,5 @@ def setup(app):
     app.connect("autodoc-process-docstring", restore_colons, priority=600)
     app.connect("doctree-read", qualify_names)
     app.connect("missing-reference", name_without_page)
+    app.connect("viewcode-follow-imported", show_own_sources)
     return {"parallel_read_safe": True}
