@@ -24,6 +24,7 @@ REDUCED = {
             "num_steps": 4,
             "unroll_length": 2,
             "num_test_runs": 2,
+            "baselines": ["sgd"],
             "num_epochs": 1,
         },
         "[results, losses]",
@@ -88,8 +89,8 @@ def test_keras(tmp_path):
 
 def test_own_model(tmp_path):
     results, losses = _run("own_model", tmp_path)
-    assert set(results["optimizers"]) == {"learned", "adam", "sgd"}
-    assert _falls(results["optimizers"]["adam"]["mean"])
+    assert set(results["optimizers"]) == {"learned", "sgd"}
+    assert _falls(results["optimizers"]["sgd"]["mean"])
     assert len(results["optimizers"]["learned"]["mean"]) == 5
     assert len(losses) == 1 and 0 < losses[0] < 10
 
@@ -98,7 +99,7 @@ def test_figure(tmp_path):
     optimizers = _run("figure", tmp_path)["optimizers"]
     learned, sgd = (optimizers[name]["mean"] for name in ("LSTM", "sgd"))
     assert _falls(learned) and learned[-1] < sgd[-1]
-    assert learned[0] == sgd[0]
+    assert learned[0] == pytest.approx(sgd[0], rel=1e-5)
 
 
 @pytest.mark.parametrize("name", REDUCED)
