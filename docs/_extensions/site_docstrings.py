@@ -105,26 +105,26 @@ def name_without_page(app, env, node, contnode):
     del app, env
     if node.get("refdomain") != "py":
         return None
-    for path in (
-        node["reftarget"],
-        f"{node.get('py:module')}.{node['reftarget']}",
-    ):
-        try:
-            pkgutil.resolve_name(path)
-            return contnode
-        except (AttributeError, ImportError, ValueError):
-            pass
-    return None
+    name, module = node["reftarget"], node.get("py:module")
+    # A class may be shown as a name of another module than its own.
+    shown = _find(f"{module}.{node.get('py:class')}")
+    owner = getattr(shown, "__module__", None)
+    paths = (name, f"{module}.{name}", f"{owner}.{name}")
+    is_known = any(_find(path) is not None for path in paths)
+    return contnode if is_known else None
+
+
+def _find(path):
+    try:
+        return pkgutil.resolve_name(path)
+    except (AttributeError, ImportError, ValueError):
+        return None
 
 
 def show_own_sources(app, module, name):
     """Returns the module whose source is linked: none from elsewhere."""
     del app
-    try:
-        found = pkgutil.resolve_name(f"{module}:{name}")
-    except AttributeError:
-        return None
-    origin = getattr(found, "__module__", None) or ""
+    origin = getattr(_find(f"{module}:{name}"), "__module__", None) or ""
     return origin if origin.startswith("l2l_tf") else module
 
 
