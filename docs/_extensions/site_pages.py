@@ -26,8 +26,12 @@ def show_file(app, docname, source):
         source[0] = origin.read_text(encoding="utf-8")
     if page.is_file():
         text = with_links_of_site(source[0], origin.parent, page.parent)
-        text = MODULES.sub(lambda match: reference(match[1]), text)
-        source[0] = text.replace(OTHER_PAGES, other_pages(text))
+        listed = MODULES.sub(lambda match: reference(match[1]), text)
+        listed = listed.replace(OTHER_PAGES, other_pages(text))
+        if listed != text:
+            # There may be a new file the next time.
+            app.env.note_reread()
+        source[0] = listed
 
 
 def with_links_of_site(
