@@ -16,7 +16,7 @@ INCOMPLETE := $(VENV)/incomplete
 
 RECIPES := $(notdir $(basename $(wildcard l2l_tf/meta_training/recipes/*.json)))
 
-SOURCES := $(wildcard l2l_tf scripts tests benchmarks .ci)
+SOURCES := $(wildcard l2l_tf scripts tests benchmarks docs .ci)
 
 # On all cores, a file at a time: its tests share what they compile.
 PARALLEL := --numprocesses=auto --dist=loadfile --no-loadscope-reorder
@@ -47,6 +47,16 @@ lint: venv  ## check style, formatting and what rooms import
 format: venv  ## format the sources
 	@$(VENV)/bin/ruff check --fix $(SOURCES)
 	@$(VENV)/bin/ruff format $(SOURCES)
+
+.PHONY: docs
+docs: venv  ## build the documentation site in build/docs
+	@$(VENV)/bin/python -m sphinx --fail-on-warning --keep-going --quiet \
+		-d build/doctrees docs build/docs $(ARGS)
+	@echo "The site: build/docs/index.html"
+
+.PHONY: tutorials
+tutorials: venv  ## execute the tutorials, and keep what they print and draw
+	@$(VENV)/bin/python .ci/execute_tutorials.py docs/tutorials/*.ipynb
 
 .PHONY: build-file
 build-file: venv  ## write the BUILD files anew from the imports

@@ -18,9 +18,10 @@ from matplotlib.backends import backend_agg
 from l2l_tf.core import files
 from l2l_tf.evaluation import plot_styles
 
-# Inches. A README shows a figure of two columns at some 800 pixels.
-_COLUMN, _ROW, _SINGLE = 4.5, 3.1, (7.0, 5.0)
-_LEGEND_LINE, _LEGEND_LETTER = 0.7, 0.085
+# Inches. A README shows a figure of two columns at some 800 pixels; the text of
+# a third would be too small.
+_COLUMN, _ROW, _SINGLE, _MAX_COLUMNS = 4.5, 3.1, (7.0, 5.0), 2
+_LEGEND_LINE, _LEGEND_LETTER, _LEGEND_ROW = 0.7, 0.085, 0.2
 _DPI = 160
 
 _MAX_POINTS = 100
@@ -34,12 +35,12 @@ def grid(
 
     Args:
         num_panels: The number of panels.
-        num_columns: Panels beside each other.
+        num_columns: Panels beside each other, of which two have room.
 
     Returns:
         The figure and the axes of its panels.
     """
-    num_columns = min(num_panels, num_columns)
+    num_columns = min(num_panels, num_columns, _MAX_COLUMNS)
     num_rows = -(-num_panels // num_columns)
     figure = mpl_figure.Figure(
         figsize=(_COLUMN * num_columns, _ROW * num_rows),
@@ -52,6 +53,8 @@ def grid(
     ]
     for part in axes:
         part.grid(alpha=0.25)
+        # More numbers like -0.003 would touch each other.
+        part.locator_params(axis="x", nbins=6)
         part.spines[["top", "right"]].set_visible(False)
     return figure, axes
 
@@ -175,17 +178,24 @@ def log_axis(axes: mpl_axes.Axes, which: str = "y") -> None:
 
 
 def legend_below(figure: mpl_figure.Figure) -> None:
-    """Puts one legend for all panels below them, where no curve is."""
+    """Puts one legend for all panels below them, where no curve is.
+
+    The figure grows by it, so that the panels stay as they are.
+    """
     shown = {}
     for axes in figure.axes:
         handles, labels = axes.get_legend_handles_labels()
         shown.update(zip(labels, handles, strict=True))
     column = _LEGEND_LINE + _LEGEND_LETTER * max(map(len, shown), default=0)
+    width, height = figure.get_size_inches()
+    num_columns = max(1, int(width / column))
+    num_rows = -(-len(shown) // num_columns)
+    figure.set_size_inches(width, height + _LEGEND_ROW * num_rows)
     figure.legend(
         shown.values(),
         shown.keys(),
         loc="outside lower center",
-        ncols=max(1, int(figure.get_size_inches()[0] / column)),
+        ncols=num_columns,
         frameon=False,
         handlelength=3.0,
     )
