@@ -29,18 +29,17 @@ _MAX_POINTS = 100
 
 
 def grid(
-    num_panels: int, num_columns: int = 2
+    num_panels: int,
 ) -> tuple[mpl_figure.Figure, list[mpl_axes.Axes]]:
     """Makes a figure of panels, row by row.
 
     Args:
         num_panels: The number of panels.
-        num_columns: Panels beside each other, of which two have room.
 
     Returns:
         The figure and the axes of its panels.
     """
-    num_columns = min(num_panels, num_columns, _MAX_COLUMNS)
+    num_columns = min(num_panels, _MAX_COLUMNS)
     num_rows = -(-num_panels // num_columns)
     figure = mpl_figure.Figure(
         figsize=(_COLUMN * num_columns, _ROW * num_rows),

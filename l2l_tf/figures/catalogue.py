@@ -307,7 +307,7 @@ FIGURES: dict[str, base.Figure] = {
     "proposals-cifar": proposal_sweeps.ProposalSweeps(
         "Proposed updates over the current gradient, on CIFAR-10",
         _ONE_CIFAR_RUN,
-        parameters="convolution_[02]/w|convolution_norm_0|dense_0/w|logits/w",
+        parameters="convolution_0/w|convolution_norm_0/scale|dense_0/w",
         note="The same run; some of the same coordinates.",
     ),
     "look-back": look_back.LookBack(

@@ -21,9 +21,6 @@ from l2l_tf.problems import registry
 from l2l_tf.rules import base as rules
 from l2l_tf.rules import registry as rule_registry
 
-_FEW = 8
-"""Coordinates that two columns have room for."""
-
 
 @dataclasses.dataclass(frozen=True)
 class Histories(base.Figure):
@@ -88,9 +85,7 @@ class Histories(base.Figure):
     def draw(self, result: base.Result) -> mpl_figure.Figure:
         """See base class."""
         coordinates = result["coordinates"]
-        figure, axes = plotting.grid(
-            len(coordinates), 2 if len(coordinates) <= _FEW else 3
-        )
+        figure, axes = plotting.grid(len(coordinates))
         styles = looks(result)
         for part, found in zip(axes, coordinates, strict=True):
             for name, updates in found["updates"].items():

@@ -109,7 +109,7 @@ class ProposalSweeps(base.Figure):
     def draw(self, result: base.Result) -> mpl_figure.Figure:
         """See base class."""
         coordinates, steps = result["coordinates"], result["steps"]
-        figure, axes = plotting.grid(len(coordinates) * len(steps), len(steps))
+        figure, axes = plotting.grid(len(coordinates) * len(steps))
         styles = histories.looks(result)
         parts = iter(axes)
         for found in coordinates:
