@@ -24,14 +24,14 @@ was met."""
 class ProposalSweeps(base.Figure):
     """Proposed updates over the current gradient, at steps along a run.
 
-    Coordinates are those of `Histories`, a row each.
+    Coordinates are those of `Histories`, steps in the order of a run.
 
     Source: Andrychowicz et al. 2016, appendix.
 
     Attributes:
         title: See base class.
         panel: The problem, one learned optimizer, and baselines.
-        steps: Steps, counted from 1, a column each.
+        steps: Steps, counted from 1.
         num_values: Gradients of a curve.
         parameters: See `Histories`.
         note: See base class.

@@ -106,7 +106,7 @@ def test_long_curves_are_smoothed():
 )
 def test_grids_fill_row_by_row(panels, columns, rows):
     # More than two panels beside each other would have small letters.
-    figure, axes = plotting.grid(panels, 4)
+    figure, axes = plotting.grid(panels)
     assert figure.axes == axes and len(axes) == panels
     shape = axes[-1].get_subplotspec().get_gridspec().get_geometry()
     assert shape == (rows, columns)
