@@ -199,10 +199,7 @@ def comparison(results: Mapping[str, Any]) -> mpl_figure.Figure:
     metrics = sorted(
         {name for found in optimizers.values() for name in _metrics(found)}
     )
-    looks = plot_styles.styles(optimizers)
-    for name, found in optimizers.items():
-        if found["learning_rate"] is not None:
-            looks[name]["label"] += f", rate {found['learning_rate']:.2g}"
+    looks = _with_rates(plot_styles.styles(optimizers), optimizers)
     figure, [axes, *others] = grid(1 + len(metrics))
     if not metrics:
         figure.set_size_inches(_SINGLE)
@@ -215,12 +212,20 @@ def comparison(results: Mapping[str, Any]) -> mpl_figure.Figure:
     return figure
 
 
-def validation(curves: np.ndarray, title: str) -> mpl_figure.Figure:
+def validation(
+    curves: np.ndarray,
+    title: str,
+    baselines: Mapping[str, Any] | None = None,
+) -> mpl_figure.Figure:
     """Draws the single and the mean learning curves of one validation.
 
     Args:
         curves: Shape [curves, steps + 1].
         title: The figure's title.
+        baselines: Hand-designed rules to draw beside them: by name whether it
+            is `learned`, and what
+            `l2l_tf.evaluation.learning_curves.summarize` says of the same
+            runs.
 
     Returns:
         The figure.
@@ -233,7 +238,13 @@ def validation(curves: np.ndarray, title: str) -> mpl_figure.Figure:
     with np.errstate(over="ignore", invalid="ignore"):
         mean, std = curves.mean(axis=0), curves.std(axis=0)
     sem = std / np.sqrt(len(curves))
-    curve(axes, np.arange(curves.shape[1]), mean, sem, **style)
+    curve(axes, np.arange(curves.shape[1]), mean, sem, **style, label="learned")
+    if baselines:
+        looks = _with_rates(plot_styles.styles(baselines), baselines)
+        draw_comparison(axes, {"optimizers": baselines}, looks)
+        # What is trained is all in the picture, however it compares.
+        axes.autoscale(axis="y")
+        legend_below(figure)
     axes.set_title(title)
     axes.set_xlabel("step")
     axes.set_ylabel("loss")
@@ -298,6 +309,19 @@ def save(figure: mpl_figure.Figure, path: str | os.PathLike) -> pathlib.Path:
         buffer, format=suffix[1:] if suffix in (".pdf", ".svg") else "png"
     )
     return files.write_bytes(path, buffer.getvalue())
+
+
+def _with_rates(
+    looks: Mapping[str, Any], optimizers: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Returns styles whose labels tell the learning rates, where there are."""
+    rates = {name: optimizers[name]["learning_rate"] for name in looks}
+    return {
+        name: style
+        if rates[name] is None
+        else {**style, "label": f"{style['label']}, rate {rates[name]:.2g}"}
+        for name, style in looks.items()
+    }
 
 
 def _single() -> tuple[mpl_figure.Figure, mpl_axes.Axes]:

@@ -18,8 +18,11 @@ from l2l_tf.core import checks
 from l2l_tf.core import folders
 from l2l_tf.meta_training import checkpoints
 from l2l_tf.meta_training import config as config_lib
+from l2l_tf.meta_training import event_files
+from l2l_tf.meta_training import event_log
 from l2l_tf.meta_training import locking
 from l2l_tf.meta_training import preparation
+from l2l_tf.meta_training import profiling
 from l2l_tf.meta_training import provenance
 from l2l_tf.meta_training import replacement
 from l2l_tf.meta_training import reporting
@@ -79,10 +82,12 @@ class Experiment:
         config_lib.write_config(self.path, self.config)
         try:
             for report in self.trainer.train():
-                if report.validation is not None or self._checkpoints.is_due:
-                    self._checkpoints.save(report.run)
+                # Before the checkpoint: a resumed training takes back what was
+                # reported after it, and cannot make up for what is missing.
                 for reporter in reporters:
                     reporter.after_run(report)
+                if report.validation is not None or self._checkpoints.is_due:
+                    self._checkpoints.save(report.run)
         finally:
             for reporter in reporters:
                 reporter.close()
@@ -149,6 +154,7 @@ def meta_train(
     overwrite: bool = False,
     test_runs: int = 0,
     initial_optimizer: str | os.PathLike | None = None,
+    tensorboard: bool = True,
     **settings: Any,
 ) -> pathlib.Path:
     """Meta-trains an optimizer for a problem and exports it.
@@ -161,6 +167,7 @@ def meta_train(
         overwrite: Whether to replace it.
         test_runs: Test runs for the metadata, see `Experiment.export`.
         initial_optimizer: A saved optimizer to start from.
+        tensorboard: Whether to write TensorBoard's files, into `logs`.
         **settings: See `l2l_tf.meta_training.settings.Settings`.
 
     Returns:
@@ -184,7 +191,12 @@ def meta_train(
     if saved is not None:
         config = config_lib.continued(saved, config)
     experiment = Experiment(save_path, problem, config)
-    return run(experiment, test_runs=test_runs, overwrite=overwrite)
+    return run(
+        experiment,
+        test_runs=test_runs,
+        overwrite=overwrite,
+        log=event_log.Log(is_on=checks.boolean("tensorboard", tensorboard)),
+    )
 
 
 def run(
@@ -193,6 +205,7 @@ def run(
     test_runs: int = 0,
     baselines: Sequence[str] = provenance.BASELINES,
     overwrite: bool = False,
+    log: event_log.Log = event_log.Log(),  # noqa: B008
 ) -> pathlib.Path:
     """Continues or starts an experiment, trains it to the end and exports.
 
@@ -203,6 +216,7 @@ def run(
         baselines: What to test beside the rule.
         overwrite: Whether it replaces an experiment in its folder, which is
             kept until there is a checkpoint of this one.
+        log: What is written for TensorBoard.
 
     Returns:
         The folder of the exported optimizer.
@@ -218,25 +232,38 @@ def run(
         replacement.replacing(experiment.path, overwrite),
         locking.locked(experiment.path, lambda: int(progress.runs_done) > 0),
     ):
-        _train(experiment, log_dir)
+        _train(experiment, log_dir or experiment.path / "logs", log)
         return experiment.export(test_runs=test_runs, baselines=baselines)
 
 
-def _train(experiment: Experiment, log_dir: str | os.PathLike | None) -> None:
+def _train(
+    experiment: Experiment, log_dir: str | os.PathLike, log: event_log.Log
+) -> None:
     progress = experiment.trainer.progress
+    is_continued = config_lib.read_config(experiment.path) is not None
     if experiment.restore():
         print(f"Resumed after run {int(progress.runs_done)}.")
+    if is_continued:
+        event_files.forget_after(log_dir, int(progress.runs_done))
     settings = experiment.config.settings
-    experiment.train(
-        [
-            reporting.ConsoleReporter(
-                settings.num_epochs,
-                settings.log_period,
-                int(progress.runs_done),
-            ),
-            reporting.TensorBoardReporter(log_dir or experiment.path / "logs"),
-        ]
-    )
+    reporters: list[reporting.Reporter] = [
+        reporting.ConsoleReporter(
+            settings.num_epochs, settings.log_period, int(progress.runs_done)
+        )
+    ]
+    if log.is_on:
+        reporters.append(
+            event_log.TensorBoardReporter(
+                log_dir,
+                experiment.trainer,
+                experiment.config,
+                log,
+                experiment.path.name,
+            )
+        )
+    if log.profile_runs:
+        reporters.append(profiling.ProfileReporter(log_dir, log.profile_runs))
+    experiment.train(reporters)
     print(
         f"Trained {int(progress.runs_done)} runs; best validation loss "
         f"{float(progress.best_loss):.4g} after run "

@@ -1,0 +1,76 @@
+"""What TensorBoard says of a training in words, and in columns."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from tensorboard.plugins.hparams import api as hparams
+
+from l2l_tf.meta_training import config as config_lib
+from l2l_tf.meta_training import provenance
+
+_SETTINGS = (
+    "learning_rate",
+    "learning_rate_schedule",
+    "num_epochs",
+    "num_steps",
+    "unroll_length",
+)
+
+METRICS = (
+    hparams.Metric("validation/loss", display_name="validation loss"),
+    hparams.Metric("validation/final_loss", display_name="final loss"),
+    hparams.Metric("training/meta_loss", display_name="meta-loss"),
+    hparams.Metric("seconds/run", display_name="seconds per run"),
+)
+"""What trainings are compared by."""
+
+
+def text(config: config_lib.Config) -> str:
+    """Returns a table in Markdown: what is trained, on what, how, with what.
+
+    Args:
+        config: What is trained, and how.
+    """
+    rows = {
+        "problem": config.problem["name"],
+        "data and options": _code(config.problem["options"]),
+        "rule": _code(config.rule),
+        "recipe": config.recipe or "none",
+        "starts from": config.initial_optimizer or "fresh weights",
+        "command": f"`{config.command}`" if config.command else "none",
+        **{
+            f"version of {name}": version
+            for name, version in provenance.versions().items()
+        },
+    }
+    for name, value in dataclasses.asdict(config.settings).items():
+        rows[name] = _code(value)
+    lines = [f"| {name} | {_cell(value)} |" for name, value in rows.items()]
+    return "\n".join(["| | |", "| --- | --- |", *lines])
+
+
+def columns(config: config_lib.Config) -> dict[str, str | float]:
+    """Returns what tells a training from others, as the HParams tab takes it.
+
+    Args:
+        config: What is trained, and how.
+    """
+    return {
+        "problem": config.problem["name"],
+        "rule": str(config.rule.get("rule", "")),
+        "meta_gradient": config.settings.estimator,
+        **{name: getattr(config.settings, name) for name in _SETTINGS},
+    }
+
+
+def _code(value: Any) -> str:
+    plain = dict(value) if isinstance(value, Mapping) else value
+    return f"`{json.dumps(plain, default=str)}`"
+
+
+def _cell(value: str) -> str:
+    return value.replace("|", "\\|").replace("\n", " ")
