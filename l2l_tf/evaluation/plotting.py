@@ -83,9 +83,11 @@ def draw_comparison(
         sem = np.array(result["final_sem"], float)
         shrink = sem / std[-1] if std[-1] > 0 and np.isfinite(sem) else 0.0
         width = _bin_width(mean)
+        with np.errstate(invalid="ignore"):  # infinity times zero
+            error = std * shrink
         steps, mean, error = (
             _binned(values, width)
-            for values in (np.arange(len(mean)), mean, std * shrink)
+            for values in (np.arange(len(mean)), mean, error)
         )
         curve(axes, steps, mean, error, **style)
         starts += [mean[0]] if np.isfinite(mean[0]) else []
@@ -231,24 +233,25 @@ def validation(
         The figure.
     """
     figure, axes = _single()
-    style = next(plot_styles.learned())
-    for single in curves[:50]:
-        axes.plot(single, color=style["color"], alpha=0.15, linewidth=0.7)
     # Runs that overflow have no mean, which is no reason for a warning.
     with np.errstate(over="ignore", invalid="ignore"):
         mean, std = curves.mean(axis=0), curves.std(axis=0)
-    sem = std / np.sqrt(len(curves))
-    curve(axes, np.arange(curves.shape[1]), mean, sem, **style, label="learned")
-    if baselines:
-        looks = _with_rates(plot_styles.styles(baselines), baselines)
-        draw_comparison(axes, {"optimizers": baselines}, looks)
-        # What is trained is all in the picture, however it compares.
-        axes.autoscale(axis="y")
-        legend_below(figure)
+    learned = {
+        "learned": True,
+        "learning_rate": None,
+        "mean": mean,
+        "std": std,
+        "final_sem": std[-1] / np.sqrt(len(curves)),
+    }
+    optimizers = {"learned": learned, **(baselines or {})}
+    looks = _with_rates(plot_styles.styles(optimizers), optimizers)
+    for single in curves[:50]:
+        color = looks["learned"]["color"]
+        axes.plot(single, color=color, alpha=0.15, linewidth=0.7)
+    draw_comparison(axes, {"optimizers": optimizers}, looks)
     axes.set_title(title)
-    axes.set_xlabel("step")
-    axes.set_ylabel("loss")
-    log_axis(axes)
+    if baselines:
+        legend_below(figure)
     return figure
 
 

@@ -15,6 +15,8 @@ from l2l_tf.rules import registry
 PAPER = ("adam", "rmsprop", "nag", "sgd")
 """The paper's four."""
 
+_SEARCH_RUNS = 2
+
 KnownRates = Callable[[problems.Problem, int], Mapping[str, float]]
 """Maps a problem and its number of steps to rates of baselines by name."""
 
@@ -62,12 +64,13 @@ class Baselines:
             registry.RULES.get(name), self._problem, settings.num_steps
         )
         if rate is None:
-            # One run per rate: this is a first look, and no comparison.
-            rate = rate_search.search(
-                lambda tried: learning_curves.mean_of_last_tenth(
-                    recorder.curves(settings.seed, 1, tried)
-                )
-            ).learning_rate
+            # Coarse, and with few runs: a first look, and no comparison.
+            rate = min(
+                rate_search.GRID,
+                key=lambda tried: learning_curves.mean_of_last_tenth(
+                    recorder.curves(settings.seed, _SEARCH_RUNS, tried)
+                ),
+            )
         curves = recorder.curves(
             settings.seed, settings.evaluation_epochs, rate
         )

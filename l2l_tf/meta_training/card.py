@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Mapping
 from typing import Any
 
+import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams
 
 from l2l_tf.meta_training import config as config_lib
@@ -65,6 +67,25 @@ def columns(config: config_lib.Config) -> dict[str, str | float]:
         "meta_gradient": config.settings.estimator,
         **{name: getattr(config.settings, name) for name in _SETTINGS},
     }
+
+
+def describe_search(
+    folder: str | os.PathLike, lowest: float, highest: float
+) -> None:
+    """Writes what the HParams tab shows of a search: its rates and results.
+
+    Args:
+        folder: The folder for TensorBoard's file.
+        lowest: The least meta learning rate.
+        highest: The greatest one.
+    """
+    rates = hparams.HParam(
+        "learning_rate", hparams.RealInterval(lowest, highest)
+    )
+    writer = tf.summary.create_file_writer(os.fspath(folder))
+    with writer.as_default():
+        hparams.hparams_config([rates], METRICS)
+    writer.close()
 
 
 def _code(value: Any) -> str:

@@ -52,7 +52,9 @@ def _records(content: bytes) -> Iterator[tuple[tf.compat.v1.Event, bytes]]:
         if end > len(content):
             return
         try:
-            event = tf.compat.v1.Event.FromString(content[first : first + length])
+            event = tf.compat.v1.Event.FromString(
+                content[first : first + length]
+            )
         except message.DecodeError:
             # What follows cannot be read by anyone.
             return

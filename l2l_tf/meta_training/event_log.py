@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import os
-import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -18,7 +18,10 @@ from l2l_tf.meta_training import card
 from l2l_tf.meta_training import config as config_lib
 from l2l_tf.meta_training import event_files
 from l2l_tf.meta_training import observation
+from l2l_tf.meta_training import profiling
 from l2l_tf.meta_training import progress
+from l2l_tf.meta_training import reporting
+from l2l_tf.meta_training import run_seconds
 from l2l_tf.meta_training import trainer as meta_training
 
 _LARGEST = 100_000
@@ -47,9 +50,25 @@ class Log:
         checks.integer("profile_runs", self.profile_runs, 0)
         if self.profile_runs and not self.is_on:
             raise ValueError(
-                "A profile is part of TensorBoard's logs; received "
-                f"profile_runs={self.profile_runs} and tensorboard=False."
+                "A profile is one of TensorBoard's files, which are not to be "
+                f"written; received a profile of {self.profile_runs} runs."
             )
+
+
+def reporters(
+    log: Log,
+    log_dir: str | os.PathLike,
+    trainer: meta_training.MetaTrainer,
+    config: config_lib.Config,
+    name: str,
+) -> list[reporting.Reporter]:
+    """Returns what writes a log; see `TensorBoardReporter`."""
+    found: list[reporting.Reporter] = []
+    if log.is_on:
+        found.append(TensorBoardReporter(log_dir, trainer, config, log, name))
+    if log.profile_runs:
+        found.append(profiling.ProfileReporter(log_dir, log.profile_runs))
+    return found
 
 
 class TensorBoardReporter:
@@ -64,8 +83,8 @@ class TensorBoardReporter:
         log_dir: str | os.PathLike,
         trainer: meta_training.MetaTrainer,
         config: config_lib.Config,
-        log: Log = Log(),  # noqa: B008
-        name: str = "",
+        log: Log,
+        name: str,
     ):
         """Opens a file.
 
@@ -81,12 +100,12 @@ class TensorBoardReporter:
         self._is_described = event_files.exist(log_dir)
         self._card = card.text(config)
         self._columns = card.columns(config)
-        self._name = name or os.fspath(log_dir)
+        self._name = name
         self._observer = observation.Observer(trainer)
         self._baselines = baselines_lib.Baselines(
             trainer.problem, config.settings, log.baselines, log.known_rates
         )
-        self._runs = RunSeconds()
+        self._runs = run_seconds.RunSeconds()
         self._writer = tf.summary.create_file_writer(os.fspath(log_dir))
 
     def after_run(self, report: progress.Report) -> None:
@@ -121,7 +140,9 @@ class TensorBoardReporter:
     def _after_validation(self, report: progress.Report) -> None:
         seen = self._observer.observe()
         _scalars(
-            "validation", loss=report.validation_loss, final_loss=report.final_loss
+            "validation",
+            loss=report.validation_loss,
+            final_loss=report.final_loss,
         )
         figure = plotting.validation(
             report.validation,
@@ -130,14 +151,15 @@ class TensorBoardReporter:
         )
         image = plotting.to_array(figure)[np.newaxis]
         tf.summary.image("validation/learning_curves", image)
-        _scalars("update_norms", **seen.update_norms)
-        for variable in self._trainer.rule.trainable_variables:
-            name = variable.name.removesuffix(":0")
-            _histogram(f"phi/{name}", variable.numpy())
-        for name, values in seen.updates.items():
-            _histogram(f"updates/{name}", values)
-        for index, values in enumerate(seen.states):
-            _histogram(f"states/{index}", values)
+        names = _distinct(self._trainer.problem.parameter_names)
+        _scalars(
+            "update_norms", **dict(zip(names, seen.update_norms, strict=True))
+        )
+        _histograms("updates", names, seen.updates)
+        phi = self._trainer.rule.trainable_variables
+        names = _distinct(v.name.removesuffix(":0") for v in phi)
+        _histograms("phi", names, [variable.numpy() for variable in phi])
+        _histograms("states", map(str, range(len(seen.states))), seen.states)
         _scalars("seconds", validation=report.validation_seconds)
         _scalars(
             "seconds",
@@ -149,53 +171,26 @@ class TensorBoardReporter:
         )
 
 
-class RunSeconds:
-    """How long runs took since the last validation, and what for."""
-
-    def __init__(self):
-        """Knows of no run yet."""
-        self._is_compiled = False
-        self._seconds: list[float] = []
-
-    def add(self, seconds: float) -> None:
-        """Takes note of a run; the first one, which is compiled, is left out."""
-        if self._is_compiled:
-            self._seconds.append(seconds)
-        self._is_compiled = True
-
-    def parts(
-        self, num_optimizees: int, forward: float, optimizee: float
-    ) -> dict[str, float]:
-        """Returns what the seconds of a run were needed for.
-
-        Args:
-            num_optimizees: Optimizees that a run trains.
-            forward: Seconds of one optimizee's run without meta-gradients.
-            optimizee: Seconds of its losses and gradients alone.
-
-        Returns:
-            Seconds of the `optimizee`, the `rule` and, what is left of the
-            median run, the `meta_gradient` with Adam's steps. Nothing if no
-            run has been timed since the last call.
-        """
-        if not self._seconds:
-            return {}
-        run = float(np.median(self._seconds))
-        self._seconds = []
-        return {
-            "optimizee": num_optimizees * optimizee,
-            "rule": num_optimizees * max(0.0, forward - optimizee),
-            "meta_gradient": max(0.0, run - num_optimizees * forward),
-        }
-
-
 def _scalars(group: str, **values: float) -> None:
     for name, value in values.items():
         tf.summary.scalar(f"{group}/{name}", value)
 
 
-def _histogram(tag: str, values: np.ndarray) -> None:
-    """Writes a histogram of the finite ones of some values."""
-    flat = np.ravel(values)
-    flat = flat[:: max(1, -(-flat.size // _LARGEST))].astype(np.float64)
-    tf.summary.histogram(tag, flat[np.isfinite(flat)])
+def _histograms(
+    group: str, names: Iterable[str], tensors: Sequence[np.ndarray]
+) -> None:
+    """Writes a histogram of the finite ones of each tensor's values."""
+    for name, values in zip(names, tensors, strict=True):
+        flat = np.ravel(values)
+        flat = flat[:: max(1, -(-flat.size // _LARGEST))].astype(np.float64)
+        tf.summary.histogram(f"{group}/{name}", flat[np.isfinite(flat)])
+
+
+def _distinct(names: Iterable[str]) -> list[str]:
+    """Returns names of which those that were there before are numbered."""
+    seen: collections.Counter[str] = collections.Counter()
+    found = []
+    for name in names:
+        found.append(f"{name}_{seen[name]}" if seen[name] else name)
+        seen[name] += 1
+    return found

@@ -22,7 +22,6 @@ from l2l_tf.meta_training import event_files
 from l2l_tf.meta_training import event_log
 from l2l_tf.meta_training import locking
 from l2l_tf.meta_training import preparation
-from l2l_tf.meta_training import profiling
 from l2l_tf.meta_training import provenance
 from l2l_tf.meta_training import replacement
 from l2l_tf.meta_training import reporting
@@ -246,24 +245,17 @@ def _train(
     if is_continued:
         event_files.forget_after(log_dir, int(progress.runs_done))
     settings = experiment.config.settings
-    reporters: list[reporting.Reporter] = [
-        reporting.ConsoleReporter(
-            settings.num_epochs, settings.log_period, int(progress.runs_done)
-        )
-    ]
-    if log.is_on:
-        reporters.append(
-            event_log.TensorBoardReporter(
-                log_dir,
-                experiment.trainer,
-                experiment.config,
-                log,
-                experiment.path.name,
-            )
-        )
-    if log.profile_runs:
-        reporters.append(profiling.ProfileReporter(log_dir, log.profile_runs))
-    experiment.train(reporters)
+    console = reporting.ConsoleReporter(
+        settings.num_epochs, settings.log_period, int(progress.runs_done)
+    )
+    others = event_log.reporters(
+        log,
+        log_dir,
+        experiment.trainer,
+        experiment.config,
+        experiment.path.name,
+    )
+    experiment.train([console, *others])
     print(
         f"Trained {int(progress.runs_done)} runs; best validation loss "
         f"{float(progress.best_loss):.4g} after run "

@@ -24,16 +24,16 @@ class Observation(NamedTuple):
     """What was seen along one validation run.
 
     Attributes:
-        updates: The g_t of the last unroll by parameter, shape
+        updates: For each parameter the g_t of the last unroll, shape
             [unroll_length, ...].
-        update_norms: The mean of |g_t| over all steps, by parameter.
+        update_norms: For each parameter the mean of |g_t| over all steps.
         states: The tensors of the rule's state at the end.
         forward_seconds: What the run took, without any meta-gradient.
         optimizee_seconds: What its losses and gradients alone took.
     """
 
-    updates: dict[str, np.ndarray]
-    update_norms: dict[str, float]
+    updates: list[np.ndarray]
+    update_norms: list[float]
     states: list[np.ndarray]
     forward_seconds: float
     optimizee_seconds: float
@@ -47,13 +47,11 @@ class Observer:
 
     def __init__(self, trainer: meta_training.MetaTrainer):
         """Takes whose rule to observe; compiles nothing yet."""
-        self._trainer = trainer
         self._make_run = _Unrolls(_Watched(trainer.rule), trainer)
         self._evaluate = _Unrolls(registry.make_rule(_STILL), trainer)
 
     def observe(self) -> Observation:
         """Makes the run."""
-        names = self._trainer.problem.parameter_names
         norms: list[list[float]] = []
 
         def note(updates):
@@ -61,10 +59,9 @@ class Observer:
 
         run, updates, forward_seconds = self._make_run(note)
         _, _, optimizee_seconds = self._evaluate(lambda updates: None)
-        means = np.mean(norms, axis=0)
         return Observation(
-            {n: u.numpy() for n, u in zip(names, updates, strict=True)},
-            {n: float(mean) for n, mean in zip(names, means, strict=True)},
+            [update.numpy() for update in updates],
+            [float(mean) for mean in np.mean(norms, axis=0)],
             [
                 tf.convert_to_tensor(tensor).numpy()
                 for tensor in tf.nest.flatten(run.rule_state)
