@@ -23,6 +23,15 @@ def exist(folder: str | os.PathLike) -> bool:
     return any(pathlib.Path(folder).glob(_PATTERN))
 
 
+def hold_graph(folder: str | os.PathLike) -> bool:
+    """Returns whether the files in a folder hold a graph."""
+    return any(
+        event.graph_def
+        for file in pathlib.Path(folder).glob(_PATTERN)
+        for event, _ in _records(file.read_bytes())
+    )
+
+
 def forget_after(folder: str | os.PathLike, run: int) -> None:
     """Removes all points after a run, and what a kill left half written.
 

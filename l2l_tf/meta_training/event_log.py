@@ -89,15 +89,15 @@ class TensorBoardReporter:
         """Opens a file.
 
         Args:
-            log_dir: The folder for TensorBoard's files. Where it holds some,
-                the training goes on, and is not described again.
+            log_dir: The folder for TensorBoard's files. Where these hold a
+                graph, the training goes on, and is not described again.
             trainer: What trains.
             config: What is trained, and how.
             log: What to write.
             name: What the training is called beside others.
         """
         self._trainer = trainer
-        self._is_described = event_files.exist(log_dir)
+        self._is_described = event_files.hold_graph(log_dir)
         self._card = card.text(config)
         self._columns = card.columns(config)
         self._name = name

@@ -253,7 +253,7 @@ def _train(
         log_dir,
         experiment.trainer,
         experiment.config,
-        experiment.path.name,
+        str(experiment.path),
     )
     experiment.train([console, *others])
     print(
