@@ -35,15 +35,13 @@ class UpdateHistograms:
     def after_step(self, variables: Sequence[keras.Variable]) -> None:
         """Writes a histogram for each variable, at the number of the epoch.
 
-        A model may make its variables in its first step: these are compared
-        from the next histogram on.
+        A model may make its variables in its first step: they are compared in
+        the second one.
         """
-        if not self._is_due:
+        before, self._before = self._before, []
+        if not self._is_due or len(before) != len(variables):
             return
         self._is_due = False
-        before, self._before = self._before, []
-        if len(before) != len(variables):
-            return
         after = _values(variables)
         for variable, old, new in zip(variables, before, after, strict=True):
             update = np.ravel(new - old).astype(np.float64)
