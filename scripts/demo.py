@@ -155,8 +155,11 @@ def _describe_logs(logs: pathlib.Path) -> None:
         hparams.hparams_config(
             [hparams.HParam("optimizer"), hparams.HParam("learning_rate")],
             [
+                # Each optimizer is described in its folder `train`.
                 hparams.Metric(
-                    f"epoch_{name}", split, display_name=f"{split} {name}"
+                    f"epoch_{name}",
+                    group=f"../{split}",
+                    display_name=f"{split} {name}",
                 )
                 for split in ("train", "validation")
                 for name in ("loss", "accuracy")
@@ -175,7 +178,7 @@ def _callbacks(logs: pathlib.Path, label: str, optimizer) -> list:
     from l2l_tf import LearnedOptimizerMonitor
 
     is_learned = isinstance(optimizer, LearnedOptimizer)
-    folder = logs / re.sub(r"\W+", "-", label).strip("-")
+    folder = logs / re.sub(r"[^\w.]+", "-", label).strip("-") / "train"
     with tf.summary.create_file_writer(str(folder)).as_default() as writer:
         values = {
             "optimizer": type(optimizer).__name__,
@@ -184,9 +187,16 @@ def _callbacks(logs: pathlib.Path, label: str, optimizer) -> list:
         hparams.hparams(values, trial_id=label)
         writer.close()
     own = keras.callbacks.TensorBoard(
-        folder, histogram_freq=1, profile_batch=(20, 25) if is_learned else 0
+        folder.parent,
+        histogram_freq=1,
+        # The Graphs tab opens with the meta-step.
+        write_graph=False,
+        profile_batch=(20, 25) if is_learned else 0,
     )
-    return [own, *([LearnedOptimizerMonitor(folder)] if is_learned else [])]
+    return [
+        own,
+        *([LearnedOptimizerMonitor(folder.parent, 2)] if is_learned else []),
+    ]
 
 
 if __name__ == "__main__":

@@ -32,27 +32,26 @@ METRICS = (
 
 
 def text(config: config_lib.Config) -> str:
-    """Returns a table in Markdown: what is trained, on what, how, with what.
+    """Returns a list in Markdown: what is trained, on what, how, with what.
 
     Args:
         config: What is trained, and how.
     """
-    rows = {
+    versions = provenance.versions().items()
+    facts = {
         "problem": config.problem["name"],
         "data and options": _code(config.problem["options"]),
         "rule": _code(config.rule),
         "recipe": config.recipe or "none",
         "starts from": config.initial_optimizer or "fresh weights",
         "command": f"`{config.command}`" if config.command else "none",
-        **{
-            f"version of {name}": version
-            for name, version in provenance.versions().items()
-        },
+        "versions": ", ".join(
+            f"{name} {version}" for name, version in versions
+        ),
     }
     for name, value in dataclasses.asdict(config.settings).items():
-        rows[name] = _code(value)
-    lines = [f"| {name} | {_cell(value)} |" for name, value in rows.items()]
-    return "\n".join(["| | |", "| --- | --- |", *lines])
+        facts[name] = _code(value)
+    return "\n".join(f"- **{name}**: {value}" for name, value in facts.items())
 
 
 def columns(config: config_lib.Config) -> dict[str, str | float]:
@@ -91,7 +90,3 @@ def describe_search(
 def _code(value: Any) -> str:
     plain = dict(value) if isinstance(value, Mapping) else value
     return f"`{json.dumps(plain, default=str)}`"
-
-
-def _cell(value: str) -> str:
-    return value.replace("|", "\\|").replace("\n", " ")
