@@ -52,6 +52,7 @@ def _meta_train(save_path: pathlib.Path) -> pathlib.Path:
         evaluation_period=max(1, FLAGS.num_epochs // 10),
         evaluation_epochs=5,
         log_period=max(1, FLAGS.num_epochs // 10),
+        profile=1,
     )
 
 
@@ -155,11 +156,8 @@ def _describe_logs(logs: pathlib.Path) -> None:
         hparams.hparams_config(
             [hparams.HParam("optimizer"), hparams.HParam("learning_rate")],
             [
-                # Each optimizer is described in its folder `train`.
                 hparams.Metric(
-                    f"epoch_{name}",
-                    group=f"../{split}",
-                    display_name=f"{split} {name}",
+                    f"epoch_{name}", split, display_name=f"{split} {name}"
                 )
                 for split in ("train", "validation")
                 for name in ("loss", "accuracy")
@@ -178,7 +176,7 @@ def _callbacks(logs: pathlib.Path, label: str, optimizer) -> list:
     from l2l_tf import LearnedOptimizerMonitor
 
     is_learned = isinstance(optimizer, LearnedOptimizer)
-    folder = logs / re.sub(r"[^\w.]+", "-", label).strip("-") / "train"
+    folder = logs / re.sub(r"[^\w.]+", "-", label).strip("-")
     with tf.summary.create_file_writer(str(folder)).as_default() as writer:
         values = {
             "optimizer": type(optimizer).__name__,
@@ -186,17 +184,11 @@ def _callbacks(logs: pathlib.Path, label: str, optimizer) -> list:
         }
         hparams.hparams(values, trial_id=label)
         writer.close()
+    # No graph: the tab opens with that of the meta-step.
     own = keras.callbacks.TensorBoard(
-        folder.parent,
-        histogram_freq=1,
-        # The Graphs tab opens with the meta-step.
-        write_graph=False,
-        profile_batch=(20, 25) if is_learned else 0,
+        folder, histogram_freq=1, write_graph=False
     )
-    return [
-        own,
-        *([LearnedOptimizerMonitor(folder.parent, 2)] if is_learned else []),
-    ]
+    return [own, *([LearnedOptimizerMonitor(folder, 2)] if is_learned else [])]
 
 
 if __name__ == "__main__":

@@ -207,7 +207,7 @@ def describe_log():
         event_log.Log,
         FLAGS.tensorboard,
         known_rates=command_line.known_rates,
-        profile_runs=FLAGS.profile,
+        profile=FLAGS.profile,
     )
 
 

@@ -37,21 +37,21 @@ class Log:
         baselines: Hand-designed rules that validations are drawn beside. They
             are run once, at the first validation.
         known_rates: Their learning rates; what it does not know is searched.
-        profile_runs: How many runs are profiled.
+        profile: How many runs are profiled.
     """
 
     is_on: bool = True
     baselines: Sequence[str] = baselines_lib.PAPER
     known_rates: baselines_lib.KnownRates = baselines_lib.none_known
-    profile_runs: int = 0
+    profile: int = 0
 
     def __post_init__(self):
         """Refuses what makes no sense."""
-        checks.integer("profile_runs", self.profile_runs, 0)
-        if self.profile_runs and not self.is_on:
+        checks.integer("profile", self.profile, 0)
+        if self.profile and not self.is_on:
             raise ValueError(
                 "A profile is one of TensorBoard's files, which are not to be "
-                f"written; received a profile of {self.profile_runs} runs."
+                f"written; received a profile of {self.profile} runs."
             )
 
 
@@ -66,8 +66,8 @@ def reporters(
     found: list[reporting.Reporter] = []
     if log.is_on:
         found.append(TensorBoardReporter(log_dir, trainer, config, log, name))
-    if log.profile_runs:
-        found.append(profiling.ProfileReporter(log_dir, log.profile_runs))
+    if log.profile:
+        found.append(profiling.ProfileReporter(log_dir, log.profile))
     return found
 
 

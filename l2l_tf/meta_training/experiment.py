@@ -154,6 +154,7 @@ def meta_train(
     test_runs: int = 0,
     initial_optimizer: str | os.PathLike | None = None,
     tensorboard: bool = True,
+    profile: int = 0,
     **settings: Any,
 ) -> pathlib.Path:
     """Meta-trains an optimizer for a problem and exports it.
@@ -167,12 +168,16 @@ def meta_train(
         test_runs: Test runs for the metadata, see `Experiment.export`.
         initial_optimizer: A saved optimizer to start from.
         tensorboard: Whether to write TensorBoard's files, into `logs`.
+        profile: Runs that TensorFlow's profiler records there.
         **settings: See `l2l_tf.meta_training.settings.Settings`.
 
     Returns:
         The folder of the exported optimizer, which `LearnedOptimizer` takes.
     """
     test_runs = checks.integer("test_runs", test_runs, minimum=0)
+    log = event_log.Log(
+        is_on=checks.boolean("tensorboard", tensorboard), profile=profile
+    )
     if initial_optimizer is not None:
         initial_optimizer = os.fspath(initial_optimizer)
     config_lib.check_folder(save_path, resume, overwrite)
@@ -194,7 +199,7 @@ def meta_train(
         experiment,
         test_runs=test_runs,
         overwrite=overwrite,
-        log=event_log.Log(is_on=checks.boolean("tensorboard", tensorboard)),
+        log=log,
     )
 
 

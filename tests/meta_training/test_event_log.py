@@ -175,4 +175,4 @@ def test_names_that_several_tensors_have_are_told_apart():
 
 def test_a_profile_without_files_is_refused():
     with pytest.raises(ValueError, match="profile of 3 runs"):
-        event_log.Log(is_on=False, profile_runs=3)
+        event_log.Log(is_on=False, profile=3)
