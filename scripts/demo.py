@@ -154,7 +154,10 @@ def _describe_logs(logs: pathlib.Path) -> None:
 
     with tf.summary.create_file_writer(str(logs)).as_default() as writer:
         hparams.hparams_config(
-            [hparams.HParam("optimizer"), hparams.HParam("learning_rate")],
+            [
+                hparams.HParam("optimizer"),
+                hparams.HParam("learning_rate", hparams.RealInterval(0.0, 1.0)),
+            ],
             [
                 hparams.Metric(
                     f"epoch_{name}", split, display_name=f"{split} {name}"

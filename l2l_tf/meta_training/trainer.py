@@ -213,9 +213,13 @@ class MetaTrainer:
     def _take_meta_step(
         self, started: list[_Started], rate: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, list[_Started]]:
-        estimates = self._estimate_all(started)
-        loss, gradients = combine(estimates)
-        norm = self.meta_optimizer.apply(loss, gradients, rate)
+        # As the boxes of TensorBoard's graph.
+        with tf.name_scope("estimates"):
+            estimates = self._estimate_all(started)
+        with tf.name_scope("combine"):
+            loss, gradients = combine(estimates)
+        with tf.name_scope("guarded_adam"):
+            norm = self.meta_optimizer.apply(loss, gradients, rate)
         return loss, norm, [(e.run, e.state) for e in estimates]
 
     def _estimate_all(

@@ -38,6 +38,7 @@ SETTINGS = {
     "evaluation_period": 1,
     "evaluation_epochs": 1,
     "log_period": 2,
+    "tensorboard": False,
 }
 
 
