@@ -16,6 +16,9 @@ INCOMPLETE := $(VENV)/incomplete
 
 RECIPES := $(notdir $(basename $(wildcard l2l_tf/meta_training/recipes/*.json)))
 
+# What TensorBoard shows: the demo's output where nothing else was trained.
+LOGDIR ?= $(firstword $(wildcard runs demo_output) runs)
+
 SOURCES := $(wildcard l2l_tf scripts tests benchmarks docs .ci)
 
 # On all cores, a file at a time: its tests share what they compile.
@@ -83,8 +86,8 @@ optimizers: venv  ## train all bundled optimizers anew into runs/, for hours
 	done
 
 .PHONY: tensorboard
-tensorboard: venv  ## watch the runs in runs/
-	@$(VENV)/bin/tensorboard --logdir runs $(ARGS)
+tensorboard: venv  ## watch the runs in runs/, or LOGDIR=demo_output
+	@$(VENV)/bin/tensorboard --logdir $(LOGDIR) $(ARGS)
 
 .PHONY: clean
 clean:  ## remove caches and build products, but no results

@@ -85,9 +85,11 @@ def draw_comparison(
         sem = np.array(result["final_sem"], float)
         shrink = sem / std[-1] if std[-1] > 0 and np.isfinite(sem) else 0.0
         width = _bin_width(mean)
+        with np.errstate(invalid="ignore"):  # infinity times zero
+            error = std * shrink
         steps, mean, error = (
             _binned(values, width)
-            for values in (np.arange(len(mean)), mean, std * shrink)
+            for values in (np.arange(len(mean)), mean, error)
         )
         curve(axes, steps, mean, error, **style)
         starts += [mean[0]] if np.isfinite(mean[0]) else []
@@ -213,10 +215,7 @@ def comparison(results: Mapping[str, Any]) -> mpl_figure.Figure:
     metrics = sorted(
         {name for found in optimizers.values() for name in _metrics(found)}
     )
-    looks = plot_styles.styles(optimizers)
-    for name, found in optimizers.items():
-        if found["learning_rate"] is not None:
-            looks[name]["label"] += f", rate {found['learning_rate']:.2g}"
+    looks = _with_rates(plot_styles.styles(optimizers), optimizers)
     figure, [axes, *others] = grid(1 + len(metrics))
     if not metrics:
         figure.set_size_inches(_SINGLE)
@@ -229,29 +228,44 @@ def comparison(results: Mapping[str, Any]) -> mpl_figure.Figure:
     return figure
 
 
-def validation(curves: np.ndarray, title: str) -> mpl_figure.Figure:
+def validation(
+    curves: np.ndarray,
+    title: str,
+    baselines: Mapping[str, Any] | None = None,
+) -> mpl_figure.Figure:
     """Draws the single and the mean learning curves of one validation.
 
     Args:
         curves: Shape [curves, steps + 1].
         title: The figure's title.
+        baselines: Hand-designed rules to draw beside them: by name whether it
+            is `learned`, and what
+            `l2l_tf.evaluation.learning_curves.summarize` says of the same
+            runs.
 
     Returns:
         The figure.
     """
     figure, axes = _single()
-    style = next(plot_styles.learned())
-    for single in curves[:50]:
-        axes.plot(single, color=style["color"], alpha=0.15, linewidth=0.7)
     # Runs that overflow have no mean, which is no reason for a warning.
     with np.errstate(over="ignore", invalid="ignore"):
         mean, std = curves.mean(axis=0), curves.std(axis=0)
-    sem = std / np.sqrt(len(curves))
-    curve(axes, np.arange(curves.shape[1]), mean, sem, **style)
+    learned = {
+        "learned": True,
+        "learning_rate": None,
+        "mean": mean,
+        "std": std,
+        "final_sem": std[-1] / np.sqrt(len(curves)),
+    }
+    optimizers = {"learned": learned, **(baselines or {})}
+    looks = _with_rates(plot_styles.styles(optimizers), optimizers)
+    for single in curves[:50]:
+        color = looks["learned"]["color"]
+        axes.plot(single, color=color, alpha=0.15, linewidth=0.7)
+    draw_comparison(axes, {"optimizers": optimizers}, looks)
     axes.set_title(title)
-    axes.set_xlabel("step")
-    axes.set_ylabel("loss")
-    log_axis(axes)
+    if baselines:
+        legend_below(figure)
     return figure
 
 
@@ -312,6 +326,19 @@ def save(figure: mpl_figure.Figure, path: str | os.PathLike) -> pathlib.Path:
         buffer, format=suffix[1:] if suffix in (".pdf", ".svg") else "png"
     )
     return files.write_bytes(path, buffer.getvalue())
+
+
+def _with_rates(
+    looks: Mapping[str, Any], optimizers: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Returns styles whose labels tell the learning rates, where there are."""
+    rates = {name: optimizers[name]["learning_rate"] for name in looks}
+    return {
+        name: style
+        if rates[name] is None
+        else {**style, "label": f"{style['label']}, rate {rates[name]:.2g}"}
+        for name, style in looks.items()
+    }
 
 
 def _single() -> tuple[mpl_figure.Figure, mpl_axes.Axes]:

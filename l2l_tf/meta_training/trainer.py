@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -150,6 +151,17 @@ class MetaTrainer:
         ):
             variable.assign(best)
 
+    def meta_step_graph(self) -> tf.Graph:
+        """Returns the graph of one meta-step: estimates, their mean, Adam."""
+        started = self._start.get_concrete_function(
+            tf.TensorSpec([2], tf.int32)
+        ).structured_outputs
+        started = tf.nest.map_structure(tf.TensorSpec.from_tensor, started)
+        return self._meta_step.get_concrete_function(
+            [started] * self.settings.num_optimizees,
+            tf.TensorSpec([], tf.float32),
+        ).graph
+
     def _train_run(self) -> progress_lib.Report:
         settings = self.settings
         index = int(self.progress.runs_done)
@@ -160,16 +172,22 @@ class MetaTrainer:
             )
             for i in range(settings.num_optimizees)
         ]
+        began = time.perf_counter()
         with compilation.explained(settings.jit_compile):
             losses, norms = self._make_run(seeds, rate)
+        # These wait for the run, so that the time is all of it.
+        mean_loss = float(np.mean(losses) / np.sum(self._step_weights))
+        mean_norm = float(np.mean(norms))
+        seconds = time.perf_counter() - began
         self._check_skips()
         done = index + 1
         report = progress_lib.Report(
             run=done,
-            meta_loss=float(np.mean(losses) / np.sum(self._step_weights)),
-            gradient_norm=float(np.mean(norms)),
+            meta_loss=mean_loss,
+            gradient_norm=mean_norm,
             learning_rate=float(rate),
             skipped=int(self.meta_optimizer.skipped),
+            seconds=seconds,
         )
         is_last = done == settings.num_epochs
         if done % settings.evaluation_period == 0 or is_last:
@@ -195,9 +213,13 @@ class MetaTrainer:
     def _take_meta_step(
         self, started: list[_Started], rate: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, list[_Started]]:
-        estimates = self._estimate_all(started)
-        loss, gradients = combine(estimates)
-        norm = self.meta_optimizer.apply(loss, gradients, rate)
+        # As the boxes of TensorBoard's graph.
+        with tf.name_scope("estimates"):
+            estimates = self._estimate_all(started)
+        with tf.name_scope("combine"):
+            loss, gradients = combine(estimates)
+        with tf.name_scope("guarded_adam"):
+            norm = self.meta_optimizer.apply(loss, gradients, rate)
         return loss, norm, [(e.run, e.state) for e in estimates]
 
     def _estimate_all(
@@ -226,6 +248,7 @@ class MetaTrainer:
         )
 
     def _validate(self, report: progress_lib.Report) -> progress_lib.Report:
+        began = time.perf_counter()
         curves = self._validation.curves(
             self.settings.seed, self.settings.evaluation_epochs
         )
@@ -235,6 +258,7 @@ class MetaTrainer:
             validation=curves,
             validation_loss=loss,
             final_loss=float(np.mean(curves[:, -1])),
+            validation_seconds=time.perf_counter() - began,
             is_best=self.progress.take_best(loss, report.run, self._phi),
         )
 
