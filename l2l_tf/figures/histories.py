@@ -193,5 +193,6 @@ def looks(result: base.Result) -> Mapping[str, Any]:
 
 
 def title(found: base.Result) -> str:
-    """Returns what a coordinate is called."""
-    return f"{found['parameter']}[{found['index']}]"
+    """Returns what a coordinate is called: its layer, parameter and place."""
+    name = "/".join(found["parameter"].split("/")[-2:])
+    return f"{name}[{found['index']}]"
