@@ -24,6 +24,9 @@ _COLUMN, _ROW, _SINGLE, _MAX_COLUMNS = 4.5, 3.1, (7.0, 5.0), 2
 _LEGEND_LINE, _LEGEND_LETTER, _LEGEND_ROW = 0.7, 0.085, 0.2
 _DPI = 160
 
+_LEAST_PLAIN = 1e-6
+"""The least number beside an axis that is written with all its zeros."""
+
 _MAX_POINTS = 100
 """Points of a curve, beyond which it is smoothed."""
 
@@ -173,9 +176,16 @@ def log_axis(axes: mpl_axes.Axes, which: str = "y") -> None:
     subs = (1, 2, 5) if high < 1e3 * low else (1,)
     axis.set_major_locator(ticker.LogLocator(subs=subs))
     axis.set_major_formatter(
-        ticker.FuncFormatter(lambda value, position: f"{value:g}")
+        ticker.FuncFormatter(lambda value, position: _plain(value))
     )
     axis.set_minor_formatter(ticker.NullFormatter())
+
+
+def _plain(value: float) -> str:
+    """Returns a number without a power of ten, unless it has many zeros."""
+    if not _LEAST_PLAIN <= abs(value) < 1.0:
+        return f"{value:g}"
+    return np.format_float_positional(value, precision=6, trim="-")
 
 
 def legend_below(figure: mpl_figure.Figure) -> None:

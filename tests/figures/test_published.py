@@ -86,7 +86,11 @@ def test_no_two_lines_need_their_colours(drawn):
     _, figure = drawn
     for axes in figure.axes:
         looks = [
-            (line.get_linewidth(), line._unscaled_dash_pattern)
+            (
+                line.get_linewidth(),
+                line._unscaled_dash_pattern,
+                line.get_marker(),
+            )
             for line in axes.lines
             if not line.get_label().startswith("_")
         ]
