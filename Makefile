@@ -16,7 +16,10 @@ INCOMPLETE := $(VENV)/incomplete
 
 RECIPES := $(notdir $(basename $(wildcard l2l_tf/meta_training/recipes/*.json)))
 
-SOURCES := $(wildcard l2l_tf scripts tests benchmarks .ci)
+# What TensorBoard shows: the demo's output where nothing else was trained.
+LOGDIR ?= $(firstword $(wildcard runs demo_output) runs)
+
+SOURCES := $(wildcard l2l_tf scripts tests benchmarks docs .ci)
 
 # On all cores, a file at a time: its tests share what they compile.
 PARALLEL := --numprocesses=auto --dist=loadfile --no-loadscope-reorder
@@ -48,6 +51,16 @@ format: venv  ## format the sources
 	@$(VENV)/bin/ruff check --fix $(SOURCES)
 	@$(VENV)/bin/ruff format $(SOURCES)
 
+.PHONY: docs
+docs: venv  ## build the documentation site in build/docs
+	@$(VENV)/bin/python -m sphinx --fail-on-warning --keep-going --quiet \
+		-d build/doctrees docs build/docs $(ARGS)
+	@echo "The site: build/docs/index.html"
+
+.PHONY: tutorials
+tutorials: venv  ## execute the tutorials, and keep what they print and draw
+	@$(VENV)/bin/python .ci/execute_tutorials.py docs/tutorials/*.ipynb
+
 .PHONY: build-file
 build-file: venv  ## write the BUILD files anew from the imports
 	@$(VENV)/bin/python .ci/write_build.py
@@ -73,8 +86,8 @@ optimizers: venv  ## train all bundled optimizers anew into runs/, for hours
 	done
 
 .PHONY: tensorboard
-tensorboard: venv  ## watch the runs in runs/
-	@$(VENV)/bin/tensorboard --logdir runs $(ARGS)
+tensorboard: venv  ## watch the runs in runs/, or LOGDIR=demo_output
+	@$(VENV)/bin/tensorboard --logdir $(LOGDIR) $(ARGS)
 
 .PHONY: clean
 clean:  ## remove caches and build products, but no results

@@ -39,6 +39,7 @@ DISTRIBUTIONS = {
 # begins with.
 DATA = {
     "//l2l_tf/saving:metadata": starlark.Label("", "saved_optimizers"),
+    "//:tests/figures/test_published": starlark.Label("", "repository"),
     "//:tests/goldens/": starlark.Label("", "repository"),
     "//:tests/in_process": starlark.Label("", "repository"),
     "//:tests/keras_optimizers/test_distribution": starlark.Label(

@@ -22,6 +22,10 @@ from absl import flags  # noqa: E402
 from absl import logging as absl_logging  # noqa: E402
 
 _LARGEST = 2**31 - 1
+_RATES = (
+    pathlib.Path(__file__).resolve().parent.parent
+    / "docs/results/baseline_rates.json"
+)
 
 
 class UsageError(Exception):
@@ -110,6 +114,13 @@ def set_data_dir(data_dir: str | None) -> None:
     """Makes `--data_dir` known to all that loads data, parts included."""
     if data_dir:
         os.environ["TFDS_DATA_DIR"] = data_dir
+
+
+def known_rates(problem, num_steps: int) -> Mapping[str, float]:
+    """Returns rates that were searched for the published figures, if any."""
+    from l2l_tf.figures import rates
+
+    return checked(rates.RateCache, _RATES).get(problem, num_steps)
 
 
 def build_problem(

@@ -6,6 +6,7 @@ Needs no data set and about four minutes on two cores.
 from __future__ import annotations
 
 import pathlib
+import re
 
 import _command_line as command_line
 import _flags as command_flags
@@ -27,7 +28,7 @@ def main(argv: list[str]) -> None:
     output = pathlib.Path(FLAGS.output)
     optimizer = _meta_train(output / "quadratic")
     curves = _compare(optimizer, output / "quadratic.png")
-    digits = _train_in_keras(output / "digits.png")
+    digits = _train_in_keras(output / "digits.png", output / "digits")
     print(
         f"\nLearning curves:    {curves}"
         f"\nKeras on digits:    {digits}"
@@ -51,6 +52,7 @@ def _meta_train(save_path: pathlib.Path) -> pathlib.Path:
         evaluation_period=max(1, FLAGS.num_epochs // 10),
         evaluation_epochs=5,
         log_period=max(1, FLAGS.num_epochs // 10),
+        profile=1,
     )
 
 
@@ -80,13 +82,15 @@ def _compare(optimizer: pathlib.Path, plot: pathlib.Path) -> pathlib.Path:
     return plotting.save(plotting.comparison(results), plot)
 
 
-def _train_in_keras(plot: pathlib.Path) -> pathlib.Path:
+def _train_in_keras(plot: pathlib.Path, logs: pathlib.Path) -> pathlib.Path:
     print(
         "\n3. A Keras classifier of handwritten digits with "
         'LearnedOptimizer("mnist"),\n   '
         "which needs no learning rate, beside Adam with three",
         flush=True,
     )
+    import shutil
+
     import keras
 
     from l2l_tf import LearnedOptimizer
@@ -97,6 +101,8 @@ def _train_in_keras(plot: pathlib.Path) -> pathlib.Path:
     optimizers = {'LearnedOptimizer("mnist")': LearnedOptimizer("mnist")} | {
         f"Adam({rate:g})": keras.optimizers.Adam(rate) for rate in _ADAM_RATES
     }
+    shutil.rmtree(logs, ignore_errors=True)
+    _describe_logs(logs)
     losses = {}
     print(f"{'optimizer':<26} {'loss':>8} {'test loss':>10} {'accuracy':>9}")
     for label, optimizer in optimizers.items():
@@ -120,6 +126,11 @@ def _train_in_keras(plot: pathlib.Path) -> pathlib.Path:
             digits.train.labels,
             batch_size=128,
             epochs=_KERAS_EPOCHS,
+            validation_data=(
+                digits.validation.images,
+                digits.validation.labels,
+            ),
+            callbacks=_callbacks(logs, label, optimizer),
             verbose=0,
         )
         losses[label] = history.history["loss"]
@@ -134,6 +145,53 @@ def _train_in_keras(plot: pathlib.Path) -> pathlib.Path:
     return plotting.save(
         plotting.history(losses, "training loss on digits"), plot
     )
+
+
+def _describe_logs(logs: pathlib.Path) -> None:
+    """Tells TensorBoard's HParams tab what is compared, and by what."""
+    import tensorflow as tf
+    from tensorboard.plugins.hparams import api as hparams
+
+    with tf.summary.create_file_writer(str(logs)).as_default() as writer:
+        hparams.hparams_config(
+            [
+                hparams.HParam("optimizer"),
+                hparams.HParam("learning_rate", hparams.RealInterval(0.0, 1.0)),
+            ],
+            [
+                hparams.Metric(
+                    f"epoch_{name}", split, display_name=f"{split} {name}"
+                )
+                for split in ("train", "validation")
+                for name in ("loss", "accuracy")
+            ],
+        )
+        writer.close()
+
+
+def _callbacks(logs: pathlib.Path, label: str, optimizer) -> list:
+    """Returns Keras's callback for TensorBoard, and ours where it fits."""
+    import keras
+    import tensorflow as tf
+    from tensorboard.plugins.hparams import api as hparams
+
+    from l2l_tf import LearnedOptimizer
+    from l2l_tf import LearnedOptimizerMonitor
+
+    is_learned = isinstance(optimizer, LearnedOptimizer)
+    folder = logs / re.sub(r"[^\w.]+", "-", label).strip("-")
+    with tf.summary.create_file_writer(str(folder)).as_default() as writer:
+        values = {
+            "optimizer": type(optimizer).__name__,
+            "learning_rate": float(optimizer.learning_rate),
+        }
+        hparams.hparams(values, trial_id=label)
+        writer.close()
+    # No graph: the tab opens with that of the meta-step.
+    own = keras.callbacks.TensorBoard(
+        folder, histogram_freq=1, write_graph=False
+    )
+    return [own, *([LearnedOptimizerMonitor(folder, 2)] if is_learned else [])]
 
 
 if __name__ == "__main__":

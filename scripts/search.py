@@ -45,6 +45,7 @@ def main(argv: list[str]) -> None:
         FLAGS.lowest_rate,
         FLAGS.highest_rate,
         FLAGS.test_runs,
+        train.describe_log(),
     )
     while (trial := command_line.checked(next, search, None)) is not None:
         trials.append(trial)

@@ -53,6 +53,12 @@ flags.DEFINE_string(
     # absl's own logging has a flag of this name, for files we do not write.
     allow_override=True,
 )
+flags.DEFINE_bool("tensorboard", True, "Write TensorBoard's files.")
+command_flags.define_integer(
+    "profile",
+    0,
+    "Runs that TensorFlow's profiler records into TensorBoard's folder.",
+)
 flags.DEFINE_string(
     "data_dir",
     None,
@@ -70,8 +76,8 @@ flags.DEFINE_string(
     None,
     "Train in the stages of a recipe: the name of a bundled one, such as "
     "mnist, or the path of a JSON or Python file. Takes --save_path, --resume, "
-    "--overwrite, --test_runs, --data_dir and --imports; the stages say the "
-    "rest.",
+    "--overwrite, --test_runs, --data_dir, --imports, --tensorboard and "
+    "--profile; the stages say the rest.",
 )
 command_flags.define_imports()
 command_flags.define_settings()
@@ -93,15 +99,18 @@ _WITH_RECIPE = (
     "test_epochs",
     "data_dir",
     "imports",
+    "tensorboard",
+    "profile",
 )
 
 
 def main(argv: list[str]) -> None:
     """Trains as the flags say."""
     del argv
-    command_line.check_at_least(0, "test_runs")
+    command_line.check_at_least(0, "test_runs", "profile")
+    log = describe_log()
     if FLAGS.recipe is not None:
-        _train_recipe()
+        _train_recipe(log)
         return
     from l2l_tf.core import folders
     from l2l_tf.meta_training import config as experiment_config
@@ -131,9 +140,11 @@ def main(argv: list[str]) -> None:
         log_dir=FLAGS.log_dir,
         test_runs=FLAGS.test_runs,
         overwrite=FLAGS.overwrite,
+        log=log,
     )
     print(f"Optimizer: {exported}")
-    print(f"TensorBoard: tensorboard --logdir {FLAGS.log_dir or save_path}")
+    if log.is_on:
+        print(f"TensorBoard: tensorboard --logdir {FLAGS.log_dir or save_path}")
 
 
 def describe(saved):
@@ -188,6 +199,18 @@ def describe(saved):
     return problem, config
 
 
+def describe_log():
+    """Returns what the flags say is written for TensorBoard."""
+    from l2l_tf.meta_training import event_log
+
+    return command_line.checked_options(
+        event_log.Log,
+        FLAGS.tensorboard,
+        known_rates=command_line.known_rates,
+        profile=FLAGS.profile,
+    )
+
+
 def _settings(saved) -> dict:
     """Returns the settings that the flags ask for."""
     from l2l_tf.core import options
@@ -207,7 +230,7 @@ def _settings(saved) -> dict:
     return values
 
 
-def _train_recipe() -> None:
+def _train_recipe(log) -> None:
     from l2l_tf.meta_training import recipe as recipe_lib
     from l2l_tf.meta_training import stages
 
@@ -235,7 +258,7 @@ def _train_recipe() -> None:
         overwrite=FLAGS.overwrite,
         command=_command(),
     )
-    exported = training.run(FLAGS.test_runs)
+    exported = training.run(FLAGS.test_runs, log)
     print(f"Optimizer: {exported}")
 
 

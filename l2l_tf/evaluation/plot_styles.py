@@ -1,8 +1,8 @@
 """How optimizers look in figures.
 
 Learned ones are told from hand-designed ones by thick lines against thin
-dashed ones, optimizers from each other by their dashes and by colours that the
-colour-blind can tell apart (Okabe and Ito 2008).
+dashed ones, optimizers from each other by their dashes and, besides, by colours
+that the colour-blind can tell apart (Okabe and Ito 2008).
 """
 
 from __future__ import annotations
@@ -19,16 +19,32 @@ Style = dict[str, Any]
 
 _BLACK, _ORANGE, _SKY_BLUE, _GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 _BLUE, _VERMILLION, _PURPLE = "#0072B2", "#D55E00", "#CC79A7"
-# In the place of their yellow, which is hardly seen on white.
-_GREY, _BROWN = "#888888", "#6B4E16"
+# In the place of their yellow, which is hardly seen on white. A lighter grey
+# would be the green and the purple of those who do not see red or green.
+_GREY, _BROWN = "#5A5A5A", "#6B4E16"
 
-# Colours and lines are of different numbers, so that no two of many look the
-# same.
+# As many lines as a figure has optimizers, so that none needs its colour.
+# Colours are of another number, so that no two of many more look the same.
 _LEARNED_COLORS = (_VERMILLION, _BLACK, _PURPLE, _BLUE)
 # Later ones are drawn on top, and let the earlier ones be seen.
-_LEARNED_LINES = (("-", 3.2), ((0, (4, 2)), 1.9), ((0, (4, 1.5, 1, 1.5)), 1.9))
+_LEARNED_LINES = (
+    ("-", 3.2),
+    ((0, (4, 2)), 1.9),
+    ((0, (4, 1.5, 1, 1.5)), 1.9),
+    ((0, (1, 1)), 2.2),
+    ((0, (8, 1.5, 1, 1.5, 1, 1.5)), 1.9),
+)
 _COLORS = (_BLUE, _GREEN, _ORANGE, _SKY_BLUE, _PURPLE, _GREY, _BROWN)
-_DASHES = ((0, (6, 1.5)), (0, (3, 1)), (0, (6, 1, 1, 1)), (0, (1.5, 1)))
+_DASHES = (
+    (0, (6, 1.5)),
+    (0, (3, 1)),
+    (0, (6, 1, 1, 1)),
+    (0, (1.5, 1)),
+    (0, (12, 2)),
+    (0, (6, 1, 1, 1, 1, 1)),
+    (0, (1.5, 2.5)),
+    (0, (3, 1, 1, 1)),
+)
 
 
 def label(name: str) -> str:

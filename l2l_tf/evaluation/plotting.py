@@ -18,28 +18,31 @@ from matplotlib.backends import backend_agg
 from l2l_tf.core import files
 from l2l_tf.evaluation import plot_styles
 
-# Inches. A README shows a figure of two columns at some 800 pixels.
-_COLUMN, _ROW, _SINGLE = 4.5, 3.1, (7.0, 5.0)
-_LEGEND_LINE, _LEGEND_LETTER = 0.7, 0.085
+# Inches. A README shows a figure of two columns at some 800 pixels; the text of
+# a third would be too small.
+_COLUMN, _ROW, _SINGLE, _MAX_COLUMNS = 4.5, 3.1, (7.0, 5.0), 2
+_LEGEND_LINE, _LEGEND_LETTER, _LEGEND_ROW = 0.7, 0.085, 0.2
 _DPI = 160
+
+_LEAST_PLAIN = 1e-6
+"""The least number beside an axis that is written with all its zeros."""
 
 _MAX_POINTS = 100
 """Points of a curve, beyond which it is smoothed."""
 
 
 def grid(
-    num_panels: int, num_columns: int = 2
+    num_panels: int,
 ) -> tuple[mpl_figure.Figure, list[mpl_axes.Axes]]:
     """Makes a figure of panels, row by row.
 
     Args:
         num_panels: The number of panels.
-        num_columns: Panels beside each other.
 
     Returns:
         The figure and the axes of its panels.
     """
-    num_columns = min(num_panels, num_columns)
+    num_columns = min(num_panels, _MAX_COLUMNS)
     num_rows = -(-num_panels // num_columns)
     figure = mpl_figure.Figure(
         figsize=(_COLUMN * num_columns, _ROW * num_rows),
@@ -52,6 +55,8 @@ def grid(
     ]
     for part in axes:
         part.grid(alpha=0.25)
+        # More numbers like -0.003 would touch each other.
+        part.locator_params(axis="x", nbins=6)
         part.spines[["top", "right"]].set_visible(False)
     return figure, axes
 
@@ -83,9 +88,11 @@ def draw_comparison(
         sem = np.array(result["final_sem"], float)
         shrink = sem / std[-1] if std[-1] > 0 and np.isfinite(sem) else 0.0
         width = _bin_width(mean)
+        with np.errstate(invalid="ignore"):  # infinity times zero
+            error = std * shrink
         steps, mean, error = (
             _binned(values, width)
-            for values in (np.arange(len(mean)), mean, std * shrink)
+            for values in (np.arange(len(mean)), mean, error)
         )
         curve(axes, steps, mean, error, **style)
         starts += [mean[0]] if np.isfinite(mean[0]) else []
@@ -169,23 +176,37 @@ def log_axis(axes: mpl_axes.Axes, which: str = "y") -> None:
     subs = (1, 2, 5) if high < 1e3 * low else (1,)
     axis.set_major_locator(ticker.LogLocator(subs=subs))
     axis.set_major_formatter(
-        ticker.FuncFormatter(lambda value, position: f"{value:g}")
+        ticker.FuncFormatter(lambda value, position: _plain(value))
     )
     axis.set_minor_formatter(ticker.NullFormatter())
 
 
+def _plain(value: float) -> str:
+    """Returns a number without a power of ten, unless it has many zeros."""
+    if not _LEAST_PLAIN <= abs(value) < 1.0:
+        return f"{value:g}"
+    return np.format_float_positional(value, precision=6, trim="-")
+
+
 def legend_below(figure: mpl_figure.Figure) -> None:
-    """Puts one legend for all panels below them, where no curve is."""
+    """Puts one legend for all panels below them, where no curve is.
+
+    The figure grows by it, so that the panels stay as they are.
+    """
     shown = {}
     for axes in figure.axes:
         handles, labels = axes.get_legend_handles_labels()
         shown.update(zip(labels, handles, strict=True))
     column = _LEGEND_LINE + _LEGEND_LETTER * max(map(len, shown), default=0)
+    width, height = figure.get_size_inches()
+    num_columns = max(1, int(width / column))
+    num_rows = -(-len(shown) // num_columns)
+    figure.set_size_inches(width, height + _LEGEND_ROW * num_rows)
     figure.legend(
         shown.values(),
         shown.keys(),
         loc="outside lower center",
-        ncols=max(1, int(figure.get_size_inches()[0] / column)),
+        ncols=num_columns,
         frameon=False,
         handlelength=3.0,
     )
@@ -204,10 +225,7 @@ def comparison(results: Mapping[str, Any]) -> mpl_figure.Figure:
     metrics = sorted(
         {name for found in optimizers.values() for name in _metrics(found)}
     )
-    looks = plot_styles.styles(optimizers)
-    for name, found in optimizers.items():
-        if found["learning_rate"] is not None:
-            looks[name]["label"] += f", rate {found['learning_rate']:.2g}"
+    looks = _with_rates(plot_styles.styles(optimizers), optimizers)
     figure, [axes, *others] = grid(1 + len(metrics))
     if not metrics:
         figure.set_size_inches(_SINGLE)
@@ -220,29 +238,44 @@ def comparison(results: Mapping[str, Any]) -> mpl_figure.Figure:
     return figure
 
 
-def validation(curves: np.ndarray, title: str) -> mpl_figure.Figure:
+def validation(
+    curves: np.ndarray,
+    title: str,
+    baselines: Mapping[str, Any] | None = None,
+) -> mpl_figure.Figure:
     """Draws the single and the mean learning curves of one validation.
 
     Args:
         curves: Shape [curves, steps + 1].
         title: The figure's title.
+        baselines: Hand-designed rules to draw beside them: by name whether it
+            is `learned`, and what
+            `l2l_tf.evaluation.learning_curves.summarize` says of the same
+            runs.
 
     Returns:
         The figure.
     """
     figure, axes = _single()
-    style = next(plot_styles.learned())
-    for single in curves[:50]:
-        axes.plot(single, color=style["color"], alpha=0.15, linewidth=0.7)
     # Runs that overflow have no mean, which is no reason for a warning.
     with np.errstate(over="ignore", invalid="ignore"):
         mean, std = curves.mean(axis=0), curves.std(axis=0)
-    sem = std / np.sqrt(len(curves))
-    curve(axes, np.arange(curves.shape[1]), mean, sem, **style)
+    learned = {
+        "learned": True,
+        "learning_rate": None,
+        "mean": mean,
+        "std": std,
+        "final_sem": std[-1] / np.sqrt(len(curves)),
+    }
+    optimizers = {"learned": learned, **(baselines or {})}
+    looks = _with_rates(plot_styles.styles(optimizers), optimizers)
+    for single in curves[:50]:
+        color = looks["learned"]["color"]
+        axes.plot(single, color=color, alpha=0.15, linewidth=0.7)
+    draw_comparison(axes, {"optimizers": optimizers}, looks)
     axes.set_title(title)
-    axes.set_xlabel("step")
-    axes.set_ylabel("loss")
-    log_axis(axes)
+    if baselines:
+        legend_below(figure)
     return figure
 
 
@@ -303,6 +336,19 @@ def save(figure: mpl_figure.Figure, path: str | os.PathLike) -> pathlib.Path:
         buffer, format=suffix[1:] if suffix in (".pdf", ".svg") else "png"
     )
     return files.write_bytes(path, buffer.getvalue())
+
+
+def _with_rates(
+    looks: Mapping[str, Any], optimizers: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Returns styles whose labels tell the learning rates, where there are."""
+    rates = {name: optimizers[name]["learning_rate"] for name in looks}
+    return {
+        name: style
+        if rates[name] is None
+        else {**style, "label": f"{style['label']}, rate {rates[name]:.2g}"}
+        for name, style in looks.items()
+    }
 
 
 def _single() -> tuple[mpl_figure.Figure, mpl_axes.Axes]:

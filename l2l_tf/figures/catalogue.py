@@ -41,6 +41,16 @@ _ONE_RUN = _Panel(
     search_runs=10,
 )
 
+_ONE_CIFAR_RUN = _Panel(
+    "convnet on CIFAR-10",
+    {"LSTM": "cifar10"},
+    "cifar10",
+    num_runs=1,
+    baselines=("adam", "sgd"),
+    search="halving",
+    search_runs=4,
+)
+
 _INSIDE = (
     dataclasses.replace(
         _ONE_RUN, optimizers=_MNIST, baselines=("adam", "nag", "sgd")
@@ -53,6 +63,7 @@ _INSIDE = (
         baselines=("adam", "nag", "sgd"),
         search_runs=10,
     ),
+    dataclasses.replace(_ONE_CIFAR_RUN, baselines=("adam", "nag", "sgd")),
 )
 
 _UNITS = (5, 10, 15, 20, 30, 40, 50)
@@ -286,6 +297,19 @@ FIGURES: dict[str, base.Figure] = {
         note="The same run and coordinates. The vertical line is the gradient "
         "that was met.",
     ),
+    "histories-cifar": histories.Histories(
+        "Updates along one run on CIFAR-10, beside what others propose",
+        _ONE_CIFAR_RUN,
+        "w$|norm|logits",
+        note="As on MNIST. Biases before a normalisation, whose gradient is "
+        "zero but for rounding, are left out.",
+    ),
+    "proposals-cifar": proposal_sweeps.ProposalSweeps(
+        "Proposed updates over the current gradient, on CIFAR-10",
+        _ONE_CIFAR_RUN,
+        parameters="convolution_0/w|convolution_norm_0/scale|dense_0/w",
+        note="The same run; some of the same coordinates.",
+    ),
     "look-back": look_back.LookBack(
         "How far back update rules look",
         _INSIDE,
@@ -299,7 +323,7 @@ FIGURES: dict[str, base.Figure] = {
     ),
     "curvature": curvatures.Curvatures(
         "Updates beside the curvature that they meet",
-        _INSIDE[:1],
+        _INSIDE[::2],
         note="A point is a step. Curvature is that of the minibatch's loss in "
         "the direction of the update.",
     ),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,11 +34,13 @@ class Histories(base.Figure):
     Attributes:
         title: See base class.
         panel: The problem, one learned optimizer, and baselines.
+        parameters: Shows parameters in whose name this pattern is found.
         note: See base class.
     """
 
     title: str
     panel: comparisons.Panel
+    parameters: str = ""
     note: str = ""
 
     def run(self, context: base.Context) -> dict[str, Any]:
@@ -75,7 +78,7 @@ class Histories(base.Figure):
                         for name, updates in followed.items()
                     },
                 }
-                for coordinate in proposals.median_coordinates(gradients)
+                for coordinate in chosen(gradients, problem, self.parameters)
             ],
         }
 
@@ -167,6 +170,17 @@ def prepare(
     return problem, own, others, rates
 
 
+def chosen(
+    gradients: Sequence[np.ndarray], problem: problems.Problem, pattern: str
+) -> list[proposals.Coordinate]:
+    """Returns a coordinate of each parameter whose name fits a pattern."""
+    return [
+        coordinate
+        for coordinate in proposals.median_coordinates(gradients)
+        if re.search(pattern, problem.parameter_names[coordinate.parameter])
+    ]
+
+
 def looks(result: base.Result) -> Mapping[str, Any]:
     """Returns styles of the rules of a result."""
     [first, *_] = result["coordinates"]
@@ -179,5 +193,6 @@ def looks(result: base.Result) -> Mapping[str, Any]:
 
 
 def title(found: base.Result) -> str:
-    """Returns what a coordinate is called."""
-    return f"{found['parameter']}[{found['index']}]"
+    """Returns what a coordinate is called: its layer, parameter and place."""
+    name = "/".join(found["parameter"].split("/")[-2:])
+    return f"{name}[{found['index']}]"

@@ -24,15 +24,16 @@ was met."""
 class ProposalSweeps(base.Figure):
     """Proposed updates over the current gradient, at steps along a run.
 
-    Coordinates are those of `Histories`, a row each.
+    Coordinates are those of `Histories`, steps in the order of a run.
 
     Source: Andrychowicz et al. 2016, appendix.
 
     Attributes:
         title: See base class.
         panel: The problem, one learned optimizer, and baselines.
-        steps: Steps, counted from 1, a column each.
+        steps: Steps, counted from 1.
         num_values: Gradients of a curve.
+        parameters: See `Histories`.
         note: See base class.
     """
 
@@ -40,6 +41,7 @@ class ProposalSweeps(base.Figure):
     panel: comparisons.Panel
     steps: tuple[int, ...] = (1, 5, 25, 100)
     num_values: int = 41
+    parameters: str = ""
     note: str = ""
 
     def run(self, context: base.Context) -> dict[str, Any]:
@@ -69,7 +71,7 @@ class ProposalSweeps(base.Figure):
         }
         num_values = 5 if context.quick else self.num_values
         coordinates = []
-        for coordinate in proposals.median_coordinates(gradients):
+        for coordinate in histories.chosen(gradients, problem, self.parameters):
             met = proposals.along(gradients, coordinate)
             at_steps = [float(met[place]) for place in places]
             reach = max(
@@ -107,7 +109,7 @@ class ProposalSweeps(base.Figure):
     def draw(self, result: base.Result) -> mpl_figure.Figure:
         """See base class."""
         coordinates, steps = result["coordinates"], result["steps"]
-        figure, axes = plotting.grid(len(coordinates) * len(steps), len(steps))
+        figure, axes = plotting.grid(len(coordinates) * len(steps))
         styles = histories.looks(result)
         parts = iter(axes)
         for found in coordinates:

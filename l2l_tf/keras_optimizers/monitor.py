@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import keras
 import tensorflow as tf
@@ -12,6 +13,7 @@ from l2l_tf.core import checks
 from l2l_tf.keras_optimizers import diagnostics
 from l2l_tf.keras_optimizers import learned_optimizer
 from l2l_tf.keras_optimizers import rule_part
+from l2l_tf.keras_optimizers import update_histograms
 
 _LARGE = 0.95
 
@@ -19,15 +21,20 @@ OnHandOver = Callable[[int, learned_optimizer.LearnedOptimizer], None]
 
 
 class LearnedOptimizerMonitor(keras.callbacks.Callback):
-    """Writes what learned optimizers do as scalars, every few steps.
+    """Writes what learned optimizers do, beside `keras.callbacks.TensorBoard`.
 
-    For each learned rule of the model: the norms of its update and of the
-    gradient, the cosine of the angle between them (-1: steepest descent),
-    steps that were skipped, and of its LSTM's state, outputs and cells, the
-    root mean square and the share of numbers above 0.95 in size. With a
-    fallback, whether it has taken over is a scalar, too, and `fell_back` in
-    the logs of each epoch; `on_hand_over` tells of the moment.  Warnings of
-    the optimizer come at the end of each epoch, rather than of `fit`.
+    Given the same `log_dir`, both write into its folder `train`, and name
+    what they write alike: `batch_...` for a step, `PATH/...` for a variable.
+
+    For each learned rule of the model, every few steps: the norms of its
+    update and of the gradient, the cosine of the angle between them (-1:
+    steepest descent), steps that were skipped, and of its LSTM's state,
+    outputs and cells, the root mean square and the share of numbers above
+    0.95 in size. Every few epochs, of each variable a histogram of how the
+    epoch's first step changed it. With a fallback, whether it has taken over
+    is a scalar, too, and `fell_back` in the logs of each epoch;
+    `on_hand_over` tells of the moment.  Warnings of the optimizer come at the
+    end of each epoch, rather than of `fit`.
     """
 
     def __init__(
@@ -35,19 +42,24 @@ class LearnedOptimizerMonitor(keras.callbacks.Callback):
         log_dir: str | os.PathLike,
         update_freq: int = 10,
         on_hand_over: OnHandOver | None = None,
+        histogram_freq: int = 1,
     ):
-        """Takes where to write, and every how many steps.
+        """Takes where to write, and how often.
 
         Args:
             log_dir: Folder for TensorBoard.
             update_freq: Steps between two points.
             on_hand_over: Called with the number of steps and the optimizer
                 when a fallback takes over.
+            histogram_freq: Epochs between two histograms; 0 for none.
         """
         super().__init__()
-        self._log_dir = os.fspath(log_dir)
+        self._log_dir = os.path.join(os.fspath(log_dir), "train")
         self._update_freq = checks.integer("update_freq", update_freq)
         self._on_hand_over = on_hand_over
+        self._histograms = update_histograms.UpdateHistograms(
+            checks.integer("histogram_freq", histogram_freq, 0)
+        )
         self._fell_back: set[str] = set()
         self._writer = None
         self._last = 0
@@ -63,8 +75,18 @@ class LearnedOptimizerMonitor(keras.callbacks.Callback):
         self._fell_back = {o.name for o in found if o.fell_back}
         self._writer = tf.summary.create_file_writer(self._log_dir)
 
+    def on_epoch_begin(self, epoch, logs=None) -> None:
+        """See base class."""
+        self._histograms.begin_epoch(epoch)
+
+    def on_train_batch_begin(self, batch, logs=None) -> None:
+        """See base class."""
+        self._histograms.before_step(self.model.trainable_variables)
+
     def on_train_batch_end(self, batch, logs=None) -> None:
         """See base class."""
+        with self._writing():
+            self._histograms.after_step(self.model.trainable_variables)
         step = _steps(self.model.optimizer)
         for optimizer in learned_optimizers(self.model.optimizer):
             if optimizer.fell_back and optimizer.name not in self._fell_back:
@@ -74,10 +96,11 @@ class LearnedOptimizerMonitor(keras.callbacks.Callback):
         if step // self._update_freq == self._last // self._update_freq:
             return
         self._last = step
-        with self._writer.as_default(step=step):
-            for optimizer in learned_optimizers(self.model.optimizer):
+        found = learned_optimizers(self.model.optimizer)
+        with self._writing(step):
+            for optimizer in found:
                 if optimizer.built:
-                    _write(optimizer)
+                    _write(optimizer, f"_{optimizer.name}" * (len(found) > 1))
 
     def on_hand_over(
         self, step: int, optimizer: learned_optimizer.LearnedOptimizer
@@ -89,7 +112,7 @@ class LearnedOptimizerMonitor(keras.callbacks.Callback):
             optimizer: The optimizer.
         """
         optimizer.report()
-        with self._writer.as_default(step=step):
+        with self._writing(step):
             tf.summary.text(f"{optimizer.name}/hand_over", optimizer.describe())
         if self._on_hand_over is not None:
             self._on_hand_over(step, optimizer)
@@ -104,6 +127,13 @@ class LearnedOptimizerMonitor(keras.callbacks.Callback):
     def on_train_end(self, logs=None) -> None:
         """See base class."""
         self._writer.close()
+
+    @contextlib.contextmanager
+    def _writing(self, step: int | None = None) -> Iterator[None]:
+        """Makes summaries go to the file, at a step."""
+        # Keras's callback lets summaries be written at its own steps only.
+        with self._writer.as_default(step=step), tf.summary.record_if(True):
+            yield
 
 
 def learned_optimizers(
@@ -130,17 +160,17 @@ def _steps(optimizer) -> int:
     return int(keras.ops.convert_to_numpy(optimizer.iterations))
 
 
-def _write(optimizer: learned_optimizer.LearnedOptimizer) -> None:
+def _write(optimizer: learned_optimizer.LearnedOptimizer, suffix: str) -> None:
     """Writes a point of each curve; several rules have each their own."""
     rules = optimizer.rule_parts
     scalars = {}
     for index, part in enumerate(rules):
-        prefix = f"rule_{index}/" if len(rules) > 1 else ""
-        scalars |= {prefix + k: v for k, v in _scalars(part).items()}
+        of_rule = f"_rule_{index}" if len(rules) > 1 else ""
+        scalars |= {k + of_rule: v for k, v in _scalars(part).items()}
     if optimizer.fallback is not None:
         scalars["fell_back"] = float(optimizer.fell_back)
     for name, value in scalars.items():
-        tf.summary.scalar(f"{optimizer.name}/{name}", value)
+        tf.summary.scalar(f"batch_{name}{suffix}", value)
 
 
 def _scalars(part: rule_part.RulePart) -> dict[str, tf.Tensor]:

@@ -11,31 +11,11 @@ from l2l_tf.core import checks
 from l2l_tf.meta_gradients import registry
 from l2l_tf.meta_gradients import replay
 from l2l_tf.rules import base as rules
+from l2l_tf.rules import recording
 from l2l_tf.rules import registry as rule_registry
 
 _TINY = 1e-20
 """Keeps steps that the imitated rule does not make out of the loss."""
-
-
-class _Recording(rules.UpdateRule):
-    """A rule that records its updates, too."""
-
-    def __init__(self, rule: rules.UpdateRule):
-        super().__init__()
-        self._rule = rule
-
-    def initial_state(self, params):
-        return self._rule.initial_state(params)
-
-    def __call__(self, gradients, state):
-        return self._rule(gradients, state)
-
-    def record(self, gradients, state):
-        updates, state, record = self._rule.record(gradients, state)
-        return updates, state, (record, updates)
-
-    def config(self):
-        return self._rule.config()
 
 
 @registry.ESTIMATORS.register("imitation")
@@ -82,7 +62,7 @@ class Imitation(replay.Replay):
             problem.parameter_names,
         )
         self._weight = checks.number("imitation_weight", imitation_weight, 0.0)
-        self._watched = _Recording(rule)
+        self._watched = recording.Recording(rule)
 
     def initial_state(self, run):
         """See base class; the state of the imitated rule."""

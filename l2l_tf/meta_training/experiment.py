@@ -18,6 +18,8 @@ from l2l_tf.core import checks
 from l2l_tf.core import folders
 from l2l_tf.meta_training import checkpoints
 from l2l_tf.meta_training import config as config_lib
+from l2l_tf.meta_training import event_files
+from l2l_tf.meta_training import event_log
 from l2l_tf.meta_training import locking
 from l2l_tf.meta_training import preparation
 from l2l_tf.meta_training import provenance
@@ -79,10 +81,12 @@ class Experiment:
         config_lib.write_config(self.path, self.config)
         try:
             for report in self.trainer.train():
-                if report.validation is not None or self._checkpoints.is_due:
-                    self._checkpoints.save(report.run)
+                # Before the checkpoint: a resumed training takes back what was
+                # reported after it, and cannot make up for what is missing.
                 for reporter in reporters:
                     reporter.after_run(report)
+                if report.validation is not None or self._checkpoints.is_due:
+                    self._checkpoints.save(report.run)
         finally:
             for reporter in reporters:
                 reporter.close()
@@ -149,6 +153,8 @@ def meta_train(
     overwrite: bool = False,
     test_runs: int = 0,
     initial_optimizer: str | os.PathLike | None = None,
+    tensorboard: bool = True,
+    profile: int = 0,
     **settings: Any,
 ) -> pathlib.Path:
     """Meta-trains an optimizer for a problem and exports it.
@@ -161,12 +167,17 @@ def meta_train(
         overwrite: Whether to replace it.
         test_runs: Test runs for the metadata, see `Experiment.export`.
         initial_optimizer: A saved optimizer to start from.
+        tensorboard: Whether to write TensorBoard's files, into `logs`.
+        profile: Runs that TensorFlow's profiler records there.
         **settings: See `l2l_tf.meta_training.settings.Settings`.
 
     Returns:
         The folder of the exported optimizer, which `LearnedOptimizer` takes.
     """
     test_runs = checks.integer("test_runs", test_runs, minimum=0)
+    log = event_log.Log(
+        is_on=checks.boolean("tensorboard", tensorboard), profile=profile
+    )
     if initial_optimizer is not None:
         initial_optimizer = os.fspath(initial_optimizer)
     config_lib.check_folder(save_path, resume, overwrite)
@@ -184,7 +195,12 @@ def meta_train(
     if saved is not None:
         config = config_lib.continued(saved, config)
     experiment = Experiment(save_path, problem, config)
-    return run(experiment, test_runs=test_runs, overwrite=overwrite)
+    return run(
+        experiment,
+        test_runs=test_runs,
+        overwrite=overwrite,
+        log=log,
+    )
 
 
 def run(
@@ -193,6 +209,7 @@ def run(
     test_runs: int = 0,
     baselines: Sequence[str] = provenance.BASELINES,
     overwrite: bool = False,
+    log: event_log.Log = event_log.Log(),  # noqa: B008
 ) -> pathlib.Path:
     """Continues or starts an experiment, trains it to the end and exports.
 
@@ -203,6 +220,7 @@ def run(
         baselines: What to test beside the rule.
         overwrite: Whether it replaces an experiment in its folder, which is
             kept until there is a checkpoint of this one.
+        log: What is written for TensorBoard.
 
     Returns:
         The folder of the exported optimizer.
@@ -218,25 +236,31 @@ def run(
         replacement.replacing(experiment.path, overwrite),
         locking.locked(experiment.path, lambda: int(progress.runs_done) > 0),
     ):
-        _train(experiment, log_dir)
+        _train(experiment, log_dir or experiment.path / "logs", log)
         return experiment.export(test_runs=test_runs, baselines=baselines)
 
 
-def _train(experiment: Experiment, log_dir: str | os.PathLike | None) -> None:
+def _train(
+    experiment: Experiment, log_dir: str | os.PathLike, log: event_log.Log
+) -> None:
     progress = experiment.trainer.progress
+    is_continued = config_lib.read_config(experiment.path) is not None
     if experiment.restore():
         print(f"Resumed after run {int(progress.runs_done)}.")
+    if is_continued:
+        event_files.forget_after(log_dir, int(progress.runs_done))
     settings = experiment.config.settings
-    experiment.train(
-        [
-            reporting.ConsoleReporter(
-                settings.num_epochs,
-                settings.log_period,
-                int(progress.runs_done),
-            ),
-            reporting.TensorBoardReporter(log_dir or experiment.path / "logs"),
-        ]
+    console = reporting.ConsoleReporter(
+        settings.num_epochs, settings.log_period, int(progress.runs_done)
     )
+    others = event_log.reporters(
+        log,
+        log_dir,
+        experiment.trainer,
+        experiment.config,
+        str(experiment.path),
+    )
+    experiment.train([console, *others])
     print(
         f"Trained {int(progress.runs_done)} runs; best validation loss "
         f"{float(progress.best_loss):.4g} after run "

@@ -106,6 +106,17 @@ class Member:
             plan.num_unrolls,
         )
 
+    def meta_step_graph(self, num_optimizees: int) -> tf.Graph:
+        """Returns the graph of one meta-step."""
+        count = tf.TensorSpec([], tf.int32)
+        started = self._start.get_concrete_function(
+            tf.TensorSpec([2], tf.int32), count, count
+        ).structured_outputs
+        started = tf.nest.map_structure(tf.TensorSpec.from_tensor, started)
+        return self._meta_step.get_concrete_function(
+            [started] * num_optimizees, tf.TensorSpec([], tf.float32)
+        ).graph
+
     def _take_meta_steps(self, seeds, rate, num_steps, skipped, num_unrolls):
         started = [self._start(seed, num_steps, skipped) for seed in seeds]
         losses, norms = [], []
@@ -144,9 +155,13 @@ class Member:
     def _take_meta_step(
         self, started: list[_Started], rate: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, list[_Started]]:
-        estimates = self._estimate_all(started)
-        loss, gradients = combine(estimates)
-        norm = self._meta_optimizer.apply(loss, gradients, rate)
+        # As the boxes of TensorBoard's graph.
+        with tf.name_scope("estimates"):
+            estimates = self._estimate_all(started)
+        with tf.name_scope("combine"):
+            loss, gradients = combine(estimates)
+        with tf.name_scope("guarded_adam"):
+            norm = self._meta_optimizer.apply(loss, gradients, rate)
         return loss, norm, [(e.run, e.state) for e in estimates]
 
     def _estimate_all(

@@ -71,10 +71,12 @@ class Report:
         gradient_norm: Mean norm of the run's meta-gradients.
         learning_rate: Adam's learning rate.
         skipped: Updates skipped so far, in all.
+        seconds: What the run took, without a validation.
         validation: Validation's learning curves, where there was one: shape
             [curves, num_steps + 1].
         validation_loss: Their mean loss over the last tenth of the steps.
         final_loss: Their mean of f(theta_T).
+        validation_seconds: What the validation took.
         is_best: Whether this is the best phi so far.
     """
 
@@ -83,7 +85,9 @@ class Report:
     gradient_norm: float
     learning_rate: float
     skipped: int
+    seconds: float
     validation: np.ndarray | None = None
     validation_loss: float | None = None
     final_loss: float | None = None
+    validation_seconds: float | None = None
     is_best: bool = False

@@ -1,17 +1,14 @@
-"""What a person sees of meta-training: a bar or log lines, and TensorBoard."""
+"""What a person sees of meta-training on a terminal: a bar, or log lines."""
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from typing import Protocol, TextIO
 
 import numpy as np
-import tensorflow as tf
 import tqdm
 
-from l2l_tf.evaluation import plotting
 from l2l_tf.meta_training import progress
 
 
@@ -102,33 +99,3 @@ class ConsoleReporter:
         elapsed = time.perf_counter() - self._began
         rate = elapsed / max(1, runs_done - self._first_run)
         return tqdm.tqdm.format_interval(rate * (self._num_runs - runs_done))
-
-
-class TensorBoardReporter:
-    """Scalars of every run, and each validation's curves as an image."""
-
-    def __init__(self, log_dir: str | os.PathLike):
-        """Takes the folder for TensorBoard's files."""
-        self._writer = tf.summary.create_file_writer(str(log_dir))
-
-    def after_run(self, report: progress.Report) -> None:
-        """See `Reporter`."""
-        with self._writer.as_default(step=report.run):
-            tf.summary.scalar("training/meta_loss", report.meta_loss)
-            tf.summary.scalar("training/gradient_norm", report.gradient_norm)
-            tf.summary.scalar("training/skipped_updates", report.skipped)
-            tf.summary.scalar("training/learning_rate", report.learning_rate)
-            if report.validation is None:
-                return
-            tf.summary.scalar("validation/loss", report.validation_loss)
-            tf.summary.scalar("validation/final_loss", report.final_loss)
-            figure = plotting.validation(
-                report.validation, f"validation after run {report.run}"
-            )
-            image = plotting.to_array(figure)[np.newaxis]
-            tf.summary.image("validation/learning_curves", image)
-            self._writer.flush()
-
-    def close(self) -> None:
-        """See `Reporter`."""
-        self._writer.close()

@@ -1,6 +1,7 @@
 """The paper's random search of the meta learning rate.
 
 save_path/search.json     what is searched
+save_path/logs/           the same for TensorBoard
 save_path/trial-000/      an experiment for each trial, and its trial.json
 """
 
@@ -17,7 +18,10 @@ import numpy as np
 from l2l_tf.core import checks
 from l2l_tf.core import files
 from l2l_tf.core import folders
+from l2l_tf.meta_training import card
 from l2l_tf.meta_training import config as config_lib
+from l2l_tf.meta_training import event_files
+from l2l_tf.meta_training import event_log
 from l2l_tf.meta_training import experiment as experiment_lib
 from l2l_tf.meta_training import locking
 from l2l_tf.meta_training import trainer as meta_training
@@ -69,6 +73,7 @@ def search(
     lowest: float,
     highest: float,
     test_runs: int = 0,
+    log: event_log.Log = event_log.Log(),  # noqa: B008
 ) -> Iterator[Trial]:
     """Meta-trains once for each rate; continues where it was interrupted.
 
@@ -83,6 +88,8 @@ def search(
         highest: The greatest rate.
         test_runs: Test runs of each trial, see
             `l2l_tf.meta_training.experiment.Experiment.export`.
+        log: What is written for TensorBoard. Trials are compared with each
+            other, so that none is drawn beside baselines.
 
     Yields:
         Each trial when it is done, or at once if it was done before.
@@ -96,6 +103,8 @@ def search(
     _check_folder(path)
     with locking.locked(path, lambda: any(path.glob("trial-*"))):
         config = _claim(path, [lowest, highest], config)
+        if log.is_on and not event_files.exist(path / "logs"):
+            card.describe_search(path / "logs", lowest, highest)
         for index, rate in enumerate(rates):
             settings = dataclasses.replace(config.settings, learning_rate=rate)
             yield _trial(
@@ -104,6 +113,7 @@ def search(
                 problem,
                 dataclasses.replace(config, settings=settings),
                 test_runs,
+                dataclasses.replace(log, baselines=()),
             )
 
 
@@ -124,13 +134,14 @@ def _trial(
     problem: problems.Family,
     config: config_lib.Config,
     test_runs: int,
+    log: event_log.Log,
 ) -> Trial:
     """Returns a trial, which is made unless it was done before."""
     file = folder / "trial.json"
     if not file.is_file():
         config_lib.check_folder(folder, resume=True, overwrite=False)
         experiment = experiment_lib.Experiment(folder, problem, config)
-        trial = _run(index, experiment, test_runs)
+        trial = _run(index, experiment, test_runs, log)
         files.write_json(file, dataclasses.asdict(trial))
     return _read(file)
 
@@ -161,11 +172,16 @@ def _read(file: pathlib.Path) -> Trial:
 
 
 def _run(
-    index: int, experiment: experiment_lib.Experiment, test_runs: int
+    index: int,
+    experiment: experiment_lib.Experiment,
+    test_runs: int,
+    log: event_log.Log,
 ) -> Trial:
     optimizer = None
     try:
-        optimizer = str(experiment_lib.run(experiment, test_runs=test_runs))
+        optimizer = str(
+            experiment_lib.run(experiment, test_runs=test_runs, log=log)
+        )
     except meta_training.MetaTrainingError as error:
         # A rate that is too high is a result of the search.
         print(f"Trial {index} failed: {error}")

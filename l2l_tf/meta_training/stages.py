@@ -15,6 +15,7 @@ from collections.abc import Iterator
 
 from l2l_tf.core import files
 from l2l_tf.meta_training import config as config_lib
+from l2l_tf.meta_training import event_log
 from l2l_tf.meta_training import experiment as experiment_lib
 from l2l_tf.meta_training import locking
 from l2l_tf.meta_training import preparation
@@ -78,12 +79,18 @@ class Training:
         if resume:
             self._stages = [_continued(stage) for stage in self._stages]
 
-    def run(self, test_runs: int = 0) -> pathlib.Path:
+    def run(
+        self,
+        test_runs: int = 0,
+        log: event_log.Log = event_log.Log(),  # noqa: B008
+    ) -> pathlib.Path:
         """Trains to the end.
 
         Args:
             test_runs: Test runs of the last stage, see
                 `l2l_tf.meta_training.experiment.Experiment.export`.
+            log: What is written for TensorBoard, of each stage as a run of its
+                own.
 
         Returns:
             The folder of the last stage's optimizer.
@@ -104,10 +111,10 @@ class Training:
                 if _holds_optimizer(stage.folder / "optimizer"):
                     print(f"Stage {stage.folder.name} is done.", flush=True)
                 else:
-                    experiment_lib.run(_experiment(stage))
+                    experiment_lib.run(_experiment(stage), log=log)
             if not _holds_optimizer(target):
                 last = _experiment(self._stages[-1])
-                experiment_lib.run(last)
+                experiment_lib.run(last, log=log)
                 last.export(target, test_runs, overwrite=True)
         return target
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -129,6 +130,13 @@ class MetaTrainer:
         ):
             variable.assign(best)
 
+    def meta_step_graph(self) -> tf.Graph:
+        """Returns the graph of one meta-step, of a family the first member's.
+
+        It consists of estimates, their mean, and Adam.
+        """
+        return self._members[0].meta_step_graph(self.settings.num_optimizees)
+
     def _train_run(self) -> progress_lib.Report:
         settings = self.settings
         index = int(self.progress.runs_done)
@@ -142,6 +150,7 @@ class MetaTrainer:
         position = randomness.shuffled_position(
             settings.seed, index, len(self._members)
         )
+        began = time.perf_counter()
         with compilation.explained(settings.jit_compile):
             losses, norms = self._members[position].make_run(
                 seeds,
@@ -149,14 +158,19 @@ class MetaTrainer:
                 run_lengths.plan(settings, index),
                 index / settings.num_epochs,
             )
+        # These wait for the run, so that the time is all of it.
+        mean_loss = float(np.mean(losses) / np.sum(self._step_weights))
+        mean_norm = float(np.mean(norms))
+        seconds = time.perf_counter() - began
         self._check_skips()
         done = index + 1
         report = progress_lib.Report(
             run=done,
-            meta_loss=float(np.mean(losses) / np.sum(self._step_weights)),
-            gradient_norm=float(np.mean(norms)),
+            meta_loss=mean_loss,
+            gradient_norm=mean_norm,
             learning_rate=float(rate),
             skipped=int(self.meta_optimizer.skipped),
+            seconds=seconds,
         )
         is_last = done == settings.num_epochs
         if done % settings.evaluation_period == 0 or is_last:
@@ -179,6 +193,7 @@ class MetaTrainer:
         )
 
     def _validate(self, report: progress_lib.Report) -> progress_lib.Report:
+        began = time.perf_counter()
         curves = self._validation.curves(
             self.settings.seed, self.settings.evaluation_epochs
         )
@@ -188,6 +203,7 @@ class MetaTrainer:
             validation=curves,
             validation_loss=loss,
             final_loss=self._validation.final(curves),
+            validation_seconds=time.perf_counter() - began,
             is_best=self.progress.take_best(loss, report.run, self._phi),
         )
 

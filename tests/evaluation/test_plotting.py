@@ -102,9 +102,10 @@ def test_long_curves_are_smoothed():
 
 
 @pytest.mark.parametrize(
-    "panels, columns, rows", [(1, 1, 1), (2, 2, 1), (3, 2, 2), (4, 2, 2)]
+    "panels, columns, rows", [(1, 1, 1), (2, 2, 1), (3, 2, 2), (8, 2, 4)]
 )
 def test_grids_fill_row_by_row(panels, columns, rows):
+    # More than two panels beside each other would have small letters.
     figure, axes = plotting.grid(panels)
     assert figure.axes == axes and len(axes) == panels
     shape = axes[-1].get_subplotspec().get_gridspec().get_geometry()
@@ -116,8 +117,11 @@ def test_one_legend_serves_all_panels():
     for part in axes:
         plotting.curve(part, [0, 1], [1.0, 0.5], [0.1, 0.1], label="a")
     plotting.curve(axes[1], [0, 2], [1.0, None], label="b")
+    before = figure.get_size_inches()
     plotting.legend_below(figure)
     [legend] = figure.legends
+    width, height = figure.get_size_inches()
+    assert width == before[0] and height > before[1] + 0.1
     assert [text.get_text() for text in legend.get_texts()] == ["a", "b"]
     [_, line] = axes[1].lines
     np.testing.assert_array_equal(line.get_xydata(), [[0, 1], [2, np.nan]])

@@ -45,11 +45,30 @@ def gradients() -> list[np.ndarray]:
     return [from_hex(values) for values in read()["gradients"]]
 
 
+def names() -> list[str]:
+    """Returns the bundled optimizers; of those with several rules each part.
+
+    A part is called after its folder, such as `cifar10/routes/0`.
+    """
+    found = []
+    for name in metadata.bundled_names():
+        folder = metadata.find(name)
+        found += [
+            str(pathlib.Path(name, path.relative_to(folder)))
+            for _, path in saved_optimizer.load(name).saved_parts(folder)
+        ]
+    return found
+
+
 def updates(name: str, steps: list[np.ndarray]) -> list[np.ndarray]:
-    """Returns the updates of a bundled optimizer, step by step."""
+    """Returns the updates of one of `names`, step by step."""
     # GPUs multiply in other ways.
     with tf.device("CPU"):
-        rule = saved_optimizer.load(name)
+        optimizer, _, _ = name.partition("/")
+        parts = saved_optimizer.load(optimizer).saved_parts(
+            metadata.find(optimizer)
+        )
+        [rule] = [rule for rule, folder in parts if folder == _folder(name)]
         state = rule.initial_state([tf.zeros(SHAPE)])
         found = []
         for gradient in steps:
@@ -61,7 +80,7 @@ def updates(name: str, steps: list[np.ndarray]) -> list[np.ndarray]:
 def graph_updates(name: str, steps: list[np.ndarray]) -> list[np.ndarray]:
     """Returns the updates that the graph in an optimizer's folder gives."""
     with tf.device("CPU"):
-        graph = tf.saved_model.load(str(metadata.find(name)))
+        graph = tf.saved_model.load(str(_folder(name)))
         state = graph.initial_state(steps[0].size)
         found = []
         for gradient in steps:
@@ -87,6 +106,11 @@ def to_hex(array: np.ndarray) -> list[str]:
     return [float(value).hex() for value in array.ravel()]
 
 
+def _folder(name: str) -> pathlib.Path:
+    optimizer, _, part = name.partition("/")
+    return pathlib.Path(metadata.find(optimizer), part)
+
+
 def _cpu_flags() -> set[str]:
     path = pathlib.Path("/proc/cpuinfo")
     if not path.is_file():
@@ -100,7 +124,7 @@ def main() -> None:
     """Adds the updates of the bundled optimizers that are missing."""
     goldens = read()
     steps = gradients()
-    for name in metadata.bundled_names():
+    for name in names():
         if name not in goldens["updates"]:
             found = updates(name, steps)
             goldens["made_on"][name] = made_on()

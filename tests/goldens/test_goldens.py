@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
-from l2l_tf.saving import metadata
 from tests.goldens import goldens
 
-NAMES = metadata.bundled_names()
+NAMES = goldens.names()
 
 
 def test_every_bundled_optimizer_has_goldens():

@@ -3,38 +3,30 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
-from tensorboard.backend.event_processing import event_accumulator
 
 from l2l_tf import LearnedOptimizer
 from l2l_tf import LearnedOptimizerMonitor
 from l2l_tf.keras_optimizers import monitor
+from tests import events
 
 INPUTS = np.random.RandomState(0).randn(64, 3).astype("float32")
 
 
-def _fit(optimizer, folder, callback, **options):
+def _fit(optimizer, folder, *callbacks, **options):
+    """Returns the scalars that callbacks write."""
     keras.utils.set_random_seed(0)
-    model = keras.Sequential([keras.layers.Dense(1)])
+    layers = [keras.Input([3]), keras.layers.Dense(1, name="layer")]
+    model = keras.Sequential(layers, name="model")
     model.compile(optimizer, loss="mse", **options)
     model.fit(
         INPUTS,
         INPUTS[:, :1],
         batch_size=8,
         epochs=2,
-        callbacks=[callback],
+        callbacks=list(callbacks),
         verbose=0,
     )
-    events = event_accumulator.EventAccumulator(str(folder))
-    events.Reload()
-    return {
-        tag: {
-            event.step: float(tf.make_ndarray(event.tensor_proto))
-            for event in events.Tensors(tag)
-            if "hand_over" not in tag
-        }
-        for tag in events.Tags()["tensors"]
-    }
+    return events.scalars(folder / "train")
 
 
 @pytest.mark.parametrize(
@@ -42,22 +34,22 @@ def _fit(optimizer, folder, callback, **options):
     [({}, [5, 10, 15]), ({"steps_per_execution": 4}, [8, 12, 16])],
 )
 def test_writes_every_few_steps(options, steps, exported, tmp_path):
-    optimizer = LearnedOptimizer(exported, name="mine")
+    optimizer = LearnedOptimizer(exported)
     callback = LearnedOptimizerMonitor(tmp_path, update_freq=5)
     scalars = _fit(optimizer, tmp_path, callback, **options)
-    assert {tag.removeprefix("mine/") for tag in scalars} == {
-        "update_norm",
-        "gradient_norm",
-        "cosine",
-        "skipped_steps",
-        "state_rms",
-        "state_large",
+    assert set(scalars) == {
+        "batch_update_norm",
+        "batch_gradient_norm",
+        "batch_cosine",
+        "batch_skipped_steps",
+        "batch_state_rms",
+        "batch_state_large",
     }
     assert all(list(values) == steps for values in scalars.values())
-    assert all(-1 <= x <= 1 for x in scalars["mine/cosine"].values())
+    assert all(-1 <= x <= 1 for x in scalars["batch_cosine"].values())
     if steps[-1] == 16:
         last = optimizer.diagnostics["update_norm"]
-        assert scalars["mine/update_norm"][16] == float(last)
+        assert scalars["batch_update_norm"][16] == float(last)
 
 
 def test_finds_learned_optimizers_in_wrappers(exported, tmp_path):
@@ -73,7 +65,7 @@ def test_finds_learned_optimizers_in_wrappers(exported, tmp_path):
         assert len(monitor.learned_optimizers(wrapper)) == 1
     callback = LearnedOptimizerMonitor(tmp_path)
     tags = set(_fit(optimizer, tmp_path, callback))
-    assert len(tags) == 7 and f"{optimizer.name}/fell_back" in tags
+    assert len(tags) == 7 and "batch_fell_back" in tags
 
 
 def test_several_learned_optimizers_have_curves_of_their_own(
@@ -81,7 +73,63 @@ def test_several_learned_optimizers_have_curves_of_their_own(
 ):
     optimizer = LearnedOptimizer({"kernel": str(exported), ".*": str(exported)})
     callback = LearnedOptimizerMonitor(tmp_path)
-    assert len(_fit(optimizer, tmp_path, callback)) == 12
+    tags = set(_fit(optimizer, tmp_path, callback))
+    assert len(tags) == 12
+    assert {"batch_cosine_rule_0", "batch_cosine_rule_1"} < tags
+
+
+def test_opens_in_one_view_with_keras_own_callback(exported, tmp_path):
+    own = keras.callbacks.TensorBoard(
+        tmp_path, histogram_freq=1, update_freq=4, write_graph=False
+    )
+    monitor_ = LearnedOptimizerMonitor(tmp_path, update_freq=5)
+    scalars = _fit(LearnedOptimizer(exported), tmp_path, own, monitor_)
+    # Summaries are written at steps of the monitor's own, too.
+    assert list(scalars["batch_update_norm"]) == [5, 10, 15]
+    assert list(scalars["batch_loss"]) == [4, 8, 12, 16]
+    assert list(scalars["epoch_loss"]) == [0, 1]
+    points = events.points(tmp_path / "train")
+    tags = {tag for tag in points if tag.startswith("model")}
+    assert tags == {
+        f"model/layer/{name}/{kind}"
+        for name in ("kernel", "bias")
+        for kind in ("histogram", "update_histogram")
+    }
+    for tag in tags:
+        assert [step for step, _ in points[tag]] == [0, 1], tag
+
+
+class _Recorder(keras.callbacks.Callback):
+    """Keeps the kernel after each step."""
+
+    def on_train_begin(self, logs=None):
+        self.kernels = [self._kernel()]
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.kernels.append(self._kernel())
+
+    def _kernel(self):
+        return keras.ops.convert_to_numpy(
+            self.model.trainable_variables[0]
+        ).copy()
+
+
+@pytest.mark.parametrize("frequency, epochs", [(1, [0, 1]), (2, [0]), (0, [])])
+def test_histograms_are_of_the_first_update_of_an_epoch(
+    frequency, epochs, exported, tmp_path
+):
+    recorder = _Recorder()
+    callback = LearnedOptimizerMonitor(tmp_path, histogram_freq=frequency)
+    _fit(LearnedOptimizer(exported), tmp_path, callback, recorder)
+    points = events.points(tmp_path / "train")
+    found = dict(points.get("model/layer/kernel/update_histogram", []))
+    assert list(found) == epochs
+    for epoch, buckets in found.items():
+        before, after = recorder.kernels[epoch * 8 : epoch * 8 + 2]
+        update = (after - before).astype("float64")
+        assert buckets[:, 2].sum() == 3 and np.ptp(update) > 0
+        np.testing.assert_allclose(buckets[0, 0], update.min())
+        np.testing.assert_allclose(buckets[-1, 1], update.max())
 
 
 def test_hand_over_is_an_event(tmp_path):
@@ -95,7 +143,7 @@ def test_hand_over_is_an_event(tmp_path):
     with pytest.warns(UserWarning, match="taken over"):
         scalars = _fit(optimizer, tmp_path, callback)
     assert seen == [(4, optimizer)]
-    fell_back = scalars[f"{optimizer.name}/fell_back"]
+    fell_back = scalars["batch_fell_back"]
     assert [fell_back[step] for step in (3, 4, 16)] == [0, 1, 1]
     assert callback.model.history.history["fell_back"] == [1.0, 1.0]
 

@@ -21,6 +21,7 @@ from l2l_tf.rules import base
 from l2l_tf.rules import registry
 from l2l_tf.saving import metadata as metadata_lib
 from l2l_tf.saving import saved_optimizer
+from tests import events
 from tests import in_process
 from tests import processes
 
@@ -37,6 +38,7 @@ SETTINGS = {
     "evaluation_period": 1,
     "evaluation_epochs": 1,
     "log_period": 2,
+    "tensorboard": False,
 }
 
 
@@ -175,6 +177,11 @@ def test_killed_process_resumes_to_bit_identical_weights(tmp_path):
         strict=True,
     ):
         np.testing.assert_array_equal(a, b)
+    losses, expected = (
+        events.scalars(folder / "logs")["training/meta_loss"]
+        for folder in (broken, whole)
+    )
+    assert losses == expected and list(losses) == list(range(1, 9))
 
 
 def test_meta_train_writes_an_optimizer_with_its_history(short):

@@ -3,9 +3,7 @@
 import io
 
 import numpy as np
-import tensorflow as tf
 
-from l2l_tf.evaluation import plotting
 from l2l_tf.meta_training import progress
 from l2l_tf.meta_training import reporting
 
@@ -15,6 +13,7 @@ PLAIN = progress.Report(
     gradient_norm=3.0,
     learning_rate=0.01,
     skipped=1,
+    seconds=0.25,
 )
 VALIDATED = progress.Report(
     run=4,
@@ -22,9 +21,11 @@ VALIDATED = progress.Report(
     gradient_norm=2.0,
     learning_rate=0.005,
     skipped=1,
+    seconds=0.5,
     validation=np.ones([3, 5]),
     validation_loss=0.125,
     final_loss=0.0625,
+    validation_seconds=0.75,
     is_best=True,
 )
 
@@ -63,31 +64,3 @@ def test_on_a_terminal_there_is_a_bar_with_all_that_matters():
     text = stream.getvalue()
     assert "meta-loss 0.25" in text and "validation 0.125" in text
     assert "3/10" in text and "skipped 1" in text
-
-
-def test_tensorboard_gets_scalars_and_an_image(tmp_path):
-    from tensorboard.backend.event_processing import event_accumulator
-
-    reporter = reporting.TensorBoardReporter(tmp_path)
-    reporter.after_run(PLAIN)
-    reporter.after_run(VALIDATED)
-    reporter.close()
-    events = event_accumulator.EventAccumulator(str(tmp_path))
-    events.Reload()
-
-    def values(tag):
-        return {
-            event.step: float(tf.make_ndarray(event.tensor_proto))
-            for event in events.Tensors(tag)
-        }
-
-    assert values("training/meta_loss") == {2: 0.5, 4: 0.25}
-    assert values("training/gradient_norm") == {2: 3.0, 4: 2.0}
-    assert values("training/skipped_updates") == {2: 1.0, 4: 1.0}
-    assert values("validation/loss") == {4: 0.125}
-    assert values("validation/final_loss") == {4: 0.0625}
-    (image,) = events.Tensors("validation/learning_curves")
-    width, height, png = tf.make_ndarray(image.tensor_proto)
-    figure = plotting.validation(VALIDATED.validation, "of another title")
-    assert (int(height), int(width), 4) == plotting.to_array(figure).shape
-    assert png.startswith(b"\x89PNG")

@@ -8,6 +8,13 @@ import shutil
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorboard import context as tb_context
+from tensorboard.backend.event_processing import data_provider
+from tensorboard.backend.event_processing import plugin_event_multiplexer
+from tensorboard.plugins import base_plugin
+from tensorboard.plugins.hparams import api_pb2
+from tensorboard.plugins.hparams import backend_context
+from tensorboard.plugins.hparams import list_session_groups
 
 from l2l_tf.core import compilation
 from l2l_tf.meta_training import config as experiment_config
@@ -197,3 +204,29 @@ def test_a_damaged_trial_is_quoted(text, begun):
         ValueError, match=r"trial-000/trial\.json does not hold"
     ):
         _search(begun, 1)
+
+
+def test_trials_can_be_compared_in_the_hparams_tab(searched):
+    folder, trials = searched
+    runs = plugin_event_multiplexer.EventMultiplexer()
+    runs.AddRunsFromDirectory(str(folder)).Reload()
+    provider = data_provider.MultiplexerDataProvider(runs, str(folder))
+    answer = list_session_groups.Handler(
+        tb_context.RequestContext(),
+        backend_context.Context(base_plugin.TBContext(data_provider=provider)),
+        "",
+        api_pb2.ListSessionGroupsRequest(
+            allowed_statuses=[api_pb2.STATUS_UNKNOWN], slice_size=10
+        ),
+    ).run()
+    assert answer.total_size == len(trials) == 3
+    losses = {}
+    for group in answer.session_groups:
+        rate = group.hparams["learning_rate"].number_value
+        metrics = {m.name.tag: m.value for m in group.metric_values}
+        assert {"training/meta_loss", "seconds/run"} < set(metrics)
+        losses[rate] = metrics["validation/loss"]
+    assert losses.keys() == {trial.learning_rate for trial in trials}
+    for trial in trials:
+        # What is shown is the last one, which need not be the best.
+        assert losses[trial.learning_rate] >= trial.loss * (1 - 1e-6)

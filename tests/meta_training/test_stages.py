@@ -14,6 +14,7 @@ from l2l_tf.meta_training import stages
 from l2l_tf.meta_training import trainer as meta_training
 from l2l_tf.saving import metadata as metadata_lib
 from l2l_tf.saving import saved_optimizer
+from tests import events
 from tests import in_process
 from tests import processes
 
@@ -134,6 +135,14 @@ def test_killed_within_stages_a_recipe_resumes_to_the_same_bits(tmp_path):
         for name in ("1-first", "2-second")
     )
     assert not np.array_equal(first[0], last[0])
+    # Each stage is a run of TensorBoard's, and repeats no point.
+    for stage in ("1-first", "2-second"):
+        whole, broken = (
+            events.scalars(tmp_path / run / stage / "logs")
+            for run in ("whole", "moved")
+        )
+        for tag in ("training/meta_loss", "validation/loss"):
+            assert broken[tag] == whole[tag]
 
 
 @pytest.fixture(scope="module")

@@ -64,6 +64,7 @@ def trained(tmp_path_factory):
         "--log_period=1",
         "--rule_options=layers=[3],preprocessing_options.p=5",
         "--seed=3",
+        "--profile=1",
         "--test_epochs=0",
     )
     assert done.returncode == 0, done.stderr
@@ -115,6 +116,11 @@ def test_to_import_tensorflow_adds_no_line(tmp_path):
     _assert_refused(done, "num_epochs", "1 or more")
 
 
+def test_train_profiles_a_run_on_request(trained):
+    (trace,) = (trained / "logs/plugins/profile").glob("*/*.xplane.pb")
+    assert trace.stat().st_size > 0
+
+
 def test_train_writes_what_the_flags_say(trained):
     config = json.loads((trained / "config.json").read_text())
     assert config["rule"]["layers"] == [3]
@@ -144,6 +150,8 @@ def test_train_writes_what_the_flags_say(trained):
         (["--learning_rate_schedule=step"], ["step", "cosine"]),
         (["--resume", "--overwrite"], ["--resume", "--overwrite"]),
         (["--test_epochs=-1"], ["test_runs", "-1"]),
+        (["--profile=-1"], ["--profile", "-1"]),
+        (["--notensorboard", "--profile=2"], ["profile of 2 runs"]),
         (["--save_path=~nobodyx/x"], ["~", "no user"]),
         (["--step_weights=5"], ["5", "constant"]),
         (["--gradient_clip_norm=nan"], ["gradient_clip_norm", "nan"]),

@@ -44,10 +44,10 @@ class Arrangement(abc.ABC):
     def arrange(
         self, tensors: tf.Tensor, leading: Sequence[int | tf.Tensor]
     ) -> tf.Tensor:
-        """Returns matrices, shape [*leading, rows, columns].
+        """Returns matrices, shape `[*leading, rows, columns]`.
 
         Args:
-            tensors: The numbers of a parameter, shape [*leading, ...].
+            tensors: The numbers of a parameter, shape `[*leading, ...]`.
             leading: Sizes of axes that stay as they are.
         """
 

@@ -1,0 +1,197 @@
+"""What TensorBoard shows of a training."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import os
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import tensorflow as tf
+from tensorboard.plugins.hparams import api as hparams
+
+from l2l_tf.core import checks
+from l2l_tf.evaluation import plotting
+from l2l_tf.meta_training import baselines as baselines_lib
+from l2l_tf.meta_training import card
+from l2l_tf.meta_training import config as config_lib
+from l2l_tf.meta_training import event_files
+from l2l_tf.meta_training import observation
+from l2l_tf.meta_training import profiling
+from l2l_tf.meta_training import progress
+from l2l_tf.meta_training import reporting
+from l2l_tf.meta_training import run_seconds
+from l2l_tf.meta_training import trainer as meta_training
+
+_LARGEST = 100_000
+"""Numbers behind a histogram: of more, evenly spaced ones are taken."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Log:
+    """What a training writes for TensorBoard.
+
+    Attributes:
+        is_on: Whether it writes anything.
+        baselines: Hand-designed rules that validations are drawn beside. They
+            are run once, at the first validation.
+        known_rates: Their learning rates; what it does not know is searched.
+        profile: How many runs are profiled.
+    """
+
+    is_on: bool = True
+    baselines: Sequence[str] = baselines_lib.PAPER
+    known_rates: baselines_lib.KnownRates = baselines_lib.none_known
+    profile: int = 0
+
+    def __post_init__(self):
+        """Refuses what makes no sense."""
+        checks.integer("profile", self.profile, 0)
+        if self.profile and not self.is_on:
+            raise ValueError(
+                "A profile is one of TensorBoard's files, which are not to be "
+                f"written; received a profile of {self.profile} runs."
+            )
+
+
+def reporters(
+    log: Log,
+    log_dir: str | os.PathLike,
+    trainer: meta_training.MetaTrainer,
+    config: config_lib.Config,
+    name: str,
+) -> list[reporting.Reporter]:
+    """Returns what writes a log; see `TensorBoardReporter`."""
+    found: list[reporting.Reporter] = []
+    if log.is_on:
+        found.append(TensorBoardReporter(log_dir, trainer, config, log, name))
+    if log.profile:
+        found.append(profiling.ProfileReporter(log_dir, log.profile))
+    return found
+
+
+class TensorBoardReporter:
+    """Scalars of every run; of a validation, images and distributions too.
+
+    Nothing is assigned and nothing drawn from a generator, so that a training
+    gives the same bits with it and without.
+    """
+
+    def __init__(
+        self,
+        log_dir: str | os.PathLike,
+        trainer: meta_training.MetaTrainer,
+        config: config_lib.Config,
+        log: Log,
+        name: str,
+    ):
+        """Opens a file.
+
+        Args:
+            log_dir: The folder for TensorBoard's files. Where these hold a
+                graph, the training goes on, and is not described again.
+            trainer: What trains.
+            config: What is trained, and how.
+            log: What to write.
+            name: What the training is called beside others.
+        """
+        self._trainer = trainer
+        self._is_described = event_files.hold_graph(log_dir)
+        self._card = card.text(config)
+        self._columns = card.columns(config)
+        self._name = name
+        self._observer = observation.Observer(trainer)
+        self._baselines = baselines_lib.Baselines(
+            trainer.problem, config.settings, log.baselines, log.known_rates
+        )
+        self._runs = run_seconds.RunSeconds()
+        self._writer = tf.summary.create_file_writer(os.fspath(log_dir))
+
+    def after_run(self, report: progress.Report) -> None:
+        """See `l2l_tf.meta_training.reporting.Reporter`."""
+        self._runs.add(report.seconds)
+        with self._writer.as_default(step=report.run):
+            if not self._is_described:
+                self._describe()
+            _scalars(
+                "training",
+                meta_loss=report.meta_loss,
+                gradient_norm=report.gradient_norm,
+                skipped_updates=report.skipped,
+                learning_rate=report.learning_rate,
+            )
+            _scalars("seconds", run=report.seconds)
+            if report.validation is not None:
+                self._after_validation(report)
+            # So that a checkpoint is never ahead of what has been written.
+            self._writer.flush()
+
+    def close(self) -> None:
+        """See `l2l_tf.meta_training.reporting.Reporter`."""
+        self._writer.close()
+
+    def _describe(self) -> None:
+        tf.summary.text("training", self._card, step=0)
+        hparams.hparams(self._columns, trial_id=self._name)
+        tf.summary.graph(self._trainer.meta_step_graph())
+        self._is_described = True
+
+    def _after_validation(self, report: progress.Report) -> None:
+        seen = self._observer.observe()
+        _scalars(
+            "validation",
+            loss=report.validation_loss,
+            final_loss=report.final_loss,
+        )
+        figure = plotting.validation(
+            report.validation,
+            f"validation after run {report.run}",
+            self._baselines.results,
+        )
+        image = plotting.to_array(figure)[np.newaxis]
+        tf.summary.image("validation/learning_curves", image)
+        first, *_ = self._trainer.problem.members
+        names = _distinct(first.parameter_names)
+        _scalars(
+            "update_norms", **dict(zip(names, seen.update_norms, strict=True))
+        )
+        _histograms("updates", names, seen.updates)
+        phi = self._trainer.rule.trainable_variables
+        names = _distinct(v.name.removesuffix(":0") for v in phi)
+        _histograms("phi", names, [variable.numpy() for variable in phi])
+        _histograms("states", map(str, range(len(seen.states))), seen.states)
+        _scalars("seconds", validation=report.validation_seconds)
+        _scalars(
+            "seconds",
+            **self._runs.parts(
+                self._trainer.settings.num_optimizees,
+                seen.forward_seconds,
+                seen.optimizee_seconds,
+            ),
+        )
+
+
+def _scalars(group: str, **values: float) -> None:
+    for name, value in values.items():
+        tf.summary.scalar(f"{group}/{name}", value)
+
+
+def _histograms(
+    group: str, names: Iterable[str], tensors: Sequence[np.ndarray]
+) -> None:
+    """Writes a histogram of the finite ones of each tensor's values."""
+    for name, values in zip(names, tensors, strict=True):
+        flat = np.ravel(values)
+        flat = flat[:: max(1, -(-flat.size // _LARGEST))].astype(np.float64)
+        tf.summary.histogram(f"{group}/{name}", flat[np.isfinite(flat)])
+
+
+def _distinct(names: Iterable[str]) -> list[str]:
+    """Returns names of which those that were there before are numbered."""
+    seen: collections.Counter[str] = collections.Counter()
+    found = []
+    for name in names:
+        found.append(f"{name}_{seen[name]}" if seen[name] else name)
+        seen[name] += 1
+    return found
