@@ -27,9 +27,12 @@ class GeneralPart(rule_part.RulePart):
         is_one = tf.distribute.get_strategy().num_replicas_in_sync == 1
         self._call = _make_call(self.rule, self.options.jit_compile and is_one)
         with tf.init_scope():
-            self._first = self.rule.initial_state(
-                [tf.zeros(v.shape, v.dtype) for v in variables]
-            )
+            params = [tf.zeros(v.shape, v.dtype) for v in variables]
+            self._first = self.rule.initial_state(params)
+            if self.options.steps is not None:
+                self._first = self.rule.with_horizon(
+                    self._first, params, self.options.steps
+                )
             # TensorFlow lifts initializers, not tensors, out of a function.
             flat = [
                 tf.convert_to_tensor(t).numpy()

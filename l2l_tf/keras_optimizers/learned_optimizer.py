@@ -71,6 +71,7 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
         state_dtype: str | None = None,
         nonfinite: str = "skip",
         jit_compile: bool = True,
+        steps: int | None = None,
         **kwargs: Any,
     ):
         """Loads what will move the variables.
@@ -99,6 +100,9 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
                 the end of `fit` only.
             jit_compile: Whether XLA compiles the update, also in a training
                 step that it does not compile; not for several replicas.
+            steps: How many steps training will take, for a rule that follows a
+                schedule, and is done after so many; by default what it was
+                saved with. Others make no use of it.
             **kwargs: Further arguments of `keras.optimizers.Optimizer`.
 
         Raises:
@@ -114,10 +118,11 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
         self.state_dtype = state_dtype
         self.nonfinite = nonfinite
         self.jit_compile = jit_compile
+        self.steps = None if steps is None else checks.integer("steps", steps)
         self._saved_routes = None if routes is None else dict(routes)
         self._part = routes_lib.make_part(
             optimizer,
-            parts.Options(state_dtype, nonfinite, jit_compile),
+            parts.Options(state_dtype, nonfinite, jit_compile, self.steps),
             self.weight_decay,
             routes,
         )
@@ -285,6 +290,7 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
             "state_dtype": self.state_dtype,
             "nonfinite": self.nonfinite,
             "jit_compile": self.jit_compile,
+            "steps": self.steps,
         }
 
     def scale_loss(self, loss: tf.Tensor) -> tf.Tensor:

@@ -22,11 +22,14 @@ class Options(NamedTuple):
         state_dtype: In what an LSTM's state is kept, None for the rule's type.
         nonfinite: What a gradient that is not finite does.
         jit_compile: Whether XLA compiles the rule.
+        steps: How long training will be, for rules that follow a schedule;
+            None for the length that they were saved with.
     """
 
     state_dtype: str | None = None
     nonfinite: str = "skip"
     jit_compile: bool = True
+    steps: int | None = None
 
 
 class Part(abc.ABC):

@@ -15,7 +15,8 @@ NAMES = ["v0", "v1", "v2"]
 
 
 @pytest.fixture(
-    scope="module", params=["couples tensors", "by hand", "memory", "averages"]
+    scope="module",
+    params=["couples tensors", "by hand", "memory", "averages", "scheduled"],
 )
 def path(request, tmp_path_factory):
     """Returns the folder of an optimizer that is not made of columns alone."""
@@ -30,6 +31,9 @@ def path(request, tmp_path_factory):
             "averaging_cells": 1,
             "frame": "relative",
         }
+    elif request.param == "scheduled":
+        of = {"layers": [3], "inputs": "rms_and_rnnprop", "outputs": "rms"}
+        config = {"rule": "scheduled", "of": of, "horizon": 4}
     elif request.param == "averages":
         config = {"rule": "coordinatewise", "layers": [3], "averaging_cells": 1}
     else:
@@ -120,3 +124,24 @@ def test_a_model_that_xla_compiles_whole_builds_the_state_itself():
     model.fit(inputs, inputs[:, :1], verbose=0)
     assert int(model.optimizer.iterations) == 1
     assert any(np.any(variable) for variable in model.optimizer.state)
+
+
+def test_schedules_follow_the_steps_that_training_will_take(tmp_path):
+    of = {"rule": "sgd", "learning_rate": 1.0}
+    lstm = {"rule": "scheduled", "of": {"layers": [2]}, "horizon": 100}
+    config = {"rule": "scheduled", "of": of, "learning_rate": 0.5}
+    rule = registry.make_rule(
+        {"rule": "routed", "routes": {"v0": config, ".*": lstm}}
+    )
+    path = saved_optimizer.export(rule, tmp_path / "rule", {})
+    optimizer = LearnedOptimizer(path, steps=4)
+    assert LearnedOptimizer.from_config(optimizer.get_config()).steps == 4
+    variables, moved = _variables()[:2], []
+    for _ in range(5):
+        before = variables[0].numpy()
+        optimizer.apply([tf.ones([3]), tf.ones([2, 2])], variables)
+        moved.append(float(before[0] - variables[0].numpy()[0]))
+    cosines = [(1 + np.cos(np.pi * t / 4)) / 2 for t in range(5)]
+    np.testing.assert_allclose(moved, 0.5 * np.array(cosines), atol=1e-6)
+    with pytest.raises(ValueError, match="steps.*0"):
+        LearnedOptimizer(path, steps=0)
