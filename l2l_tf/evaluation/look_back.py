@@ -11,7 +11,7 @@ from l2l_tf.evaluation import proposals
 from l2l_tf.rules import base as rules
 
 _LEAST = 1e-15
-"""The square of a smaller gradient is hardly a number of 32 bits."""
+"""Squares of much smaller gradients vanish in 32 bits."""
 
 
 def effects(
@@ -26,7 +26,7 @@ def effects(
 
     The root mean squares are over coordinates. An effect of 0.1 means that
     one percent more of the gradient k steps ago changes the update by a tenth
-    of a percent.
+    of a percent: where that gradient was large, so is one percent of it.
 
     Args:
         rule: A rule whose coordinates share nothing.
@@ -39,8 +39,10 @@ def effects(
         Effects, shape [len(steps), K + 1].
 
     Raises:
-        ValueError: If a step lies before num_back or beyond the run.
+        ValueError: If a step lies before num_back or beyond the run, or if
+            the rule's coordinates share something.
     """
+    _check_separable(rule, len(gradients))
     length = len(gradients[0])
     for step in steps:
         if not num_back <= step < length:
@@ -66,12 +68,12 @@ def effects(
             for past in history:
                 updates, state = rule(past, state)
             total = tf.add_n([tf.reduce_sum(u) for u in updates])
-        slopes = tape.gradient(
+        derivatives = tape.gradient(
             total, history, unconnected_gradients=tf.UnconnectedGradients.ZERO
         )
         products = [
             _mean_square([_product(*p) for p in zip(*pair, strict=True)])
-            for pair in zip(slopes, history, strict=True)
+            for pair in zip(derivatives, history, strict=True)
         ]
         return tf.sqrt(tf.stack(products[::-1]) / _mean_square(updates))
 
@@ -83,13 +85,26 @@ def effects(
     return np.stack(found)
 
 
-def _product(slope: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
+def _check_separable(rule: rules.UpdateRule, num_params: int) -> None:
+    """Refuses rules of which the sum of updates tells too little.
+
+    Hand-designed rules declare nothing, and share nothing.
+    """
+    for leaf, _ in rule.leaves(range(num_params)):
+        if hasattr(leaf, "independent_columns") and not leaf.is_separable:
+            raise ValueError(
+                "Looking back takes rules whose coordinates share nothing; "
+                f"received {type(leaf).__name__} with {leaf.config()}."
+            )
+
+
+def _product(derivative: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
     """Returns the product, zero where the gradient's square vanishes.
 
     There Adam's root has no derivative.
     """
     seen = tf.where(tf.abs(gradient) > _LEAST, gradient, 0.0)
-    return tf.math.multiply_no_nan(slope, seen)
+    return tf.math.multiply_no_nan(derivative, seen)
 
 
 def _mean_square(tensors: Sequence[tf.Tensor]) -> tf.Tensor:

@@ -85,3 +85,14 @@ def test_steps_that_cannot_be_looked_back_from_are_refused(step, gradients):
     rule = rules.make_rule({"rule": "sgd", "learning_rate": _RATE})
     with pytest.raises(ValueError, match=f"from 3 to 8; received {step}"):
         look_back.effects(rule, gradients, [step], 3)
+
+
+@pytest.mark.parametrize(
+    "options", [{"averaging_cells": 1}, {"inputs": "rms"}, {"outputs": "rms"}]
+)
+def test_rules_whose_coordinates_share_something_are_refused(
+    options, gradients
+):
+    rule = rules.make_rule({"layers": [3], **options})
+    with pytest.raises(ValueError, match="share nothing; received"):
+        look_back.effects(rule, gradients, [5], 3)
