@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from matplotlib import axes as mpl_axes
@@ -94,7 +94,9 @@ class Inside(base.Figure):
         return figure
 
 
-def rows(result: base.Result, cells) -> list[list[str]]:
+def rows(
+    result: base.Result, cells: Callable[[base.Result], list[str]]
+) -> list[list[str]]:
     """Returns a table's row for each rule of each panel.
 
     Args:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib import figure as mpl_figure
 
+from l2l_tf.evaluation import plot_styles
 from l2l_tf.evaluation import plotting
 from l2l_tf.evaluation import proposals
 from l2l_tf.figures import base
@@ -18,6 +19,9 @@ from l2l_tf.figures import markdown
 _REACH = 3.0
 """Gradients shown, over the root mean square of the run's, or more where more
 was met."""
+
+_NEAREST = 1e-3
+"""The gradient next to zero, as a share of the largest one."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +36,7 @@ class ProposalSweeps(base.Figure):
         title: See base class.
         panel: The problem, one learned optimizer, and baselines.
         steps: Steps, counted from 1.
-        num_values: Gradients of a curve.
+        num_values: Gradients of a curve, an odd number.
         parameters: See `Histories`.
         note: See base class.
     """
@@ -78,7 +82,7 @@ class ProposalSweeps(base.Figure):
                 _REACH * float(np.sqrt(np.mean(np.square(met)))),
                 *(abs(value) for value in at_steps),
             )
-            values = np.linspace(-reach, reach, num_values)
+            values = reach * _spread(num_values)
             coordinates.append(
                 {
                     "parameter": problem.parameter_names[coordinate.parameter],
@@ -146,7 +150,7 @@ class ProposalSweeps(base.Figure):
             for found in result["coordinates"]
             for place, step in enumerate(result["steps"])
         ]
-        names = list(result["coordinates"][0]["updates"])
+        names = map(plot_styles.label, result["coordinates"][0]["updates"])
         return (
             "How far proposals lie apart over all gradients shown, and for "
             "how many of these the learned optimizer goes downhill:\n\n"
@@ -154,6 +158,12 @@ class ProposalSweeps(base.Figure):
                 ["coordinate", "step", "gradient met", *names, "downhill"], rows
             )
         )
+
+
+def _spread(count: int) -> np.ndarray:
+    """Returns numbers from -1 to 1, dense around zero, where updates turn."""
+    positive = np.geomspace(_NEAREST, 1.0, count // 2)
+    return np.concatenate([-positive[::-1], [0.0], positive])
 
 
 def _downhill(found: base.Result, name: str, place: int) -> float:

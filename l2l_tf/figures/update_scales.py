@@ -80,7 +80,7 @@ class UpdateScales(inside.Inside):
             unchanged = found[np.argmin(np.abs(np.log(factors)))]
             return [
                 f"{unchanged:.2g}",
-                *(f"{size / unchanged:.2g}" for size in found[::2]),
+                *(_ratio(size / unchanged) for size in found[::2]),
             ]
 
         factors = next(iter(result["panels"][0]["curves"].values()))["factors"]
@@ -92,3 +92,7 @@ class UpdateScales(inside.Inside):
                 inside.rows(result, cells),
             )
         )
+
+
+def _ratio(value: float) -> str:
+    return f"{value:.2g}" if value < 100 else f"{value:,.0f}"

@@ -44,6 +44,7 @@ def test_gradients_are_replaced_by_others_around_those_met(result):
         values = np.array(found["values"])
         assert len(values) == 5 and values[2] == 0.0
         np.testing.assert_allclose(values, -values[::-1])
+        assert 0 < values[3] < 0.01 * values[4]
         assert all(abs(met) <= values[-1] * 1.001 for met in found["met"])
         for updates in found["updates"]["sgd"]:
             np.testing.assert_allclose(updates, -2.0 * values, rtol=1e-3)
