@@ -150,14 +150,41 @@ class ProposalSweeps(base.Figure):
             for found in result["coordinates"]
             for place, step in enumerate(result["steps"])
         ]
-        names = map(plot_styles.label, result["coordinates"][0]["updates"])
+        names = list(result["coordinates"][0]["updates"])
+        shares = {
+            name: [
+                _around_zero(found, name, place)
+                for found in result["coordinates"]
+                for place in range(len(result["steps"]))
+            ]
+            for name in names
+        }
+        medians = ", ".join(
+            f"{plot_styles.label(name)} {np.median(own):.2g}"
+            for name, own in shares.items()
+        )
         return (
             "How far proposals lie apart over all gradients shown, and for "
             "how many of these the learned optimizer goes downhill:\n\n"
             + markdown.table(
-                ["coordinate", "step", "gradient met", *names, "downhill"], rows
+                [
+                    *("coordinate", "step", "gradient met"),
+                    *map(plot_styles.label, names),
+                    "downhill",
+                ],
+                rows,
             )
+            + "\n\nWhat part of that lies within the hundredth of the "
+            f"gradients around zero, medians over all rows: {medians}."
         )
+
+
+def _around_zero(found: base.Result, name: str, place: int) -> float:
+    values = np.array(found["values"], float)
+    updates = np.array(found["updates"][name][place], float)
+    is_near = np.abs(values) <= 0.01 * np.max(values)
+    whole = np.ptp(updates)
+    return float(np.ptp(updates[is_near]) / whole) if whole > 0 else np.nan
 
 
 def _spread(count: int) -> np.ndarray:

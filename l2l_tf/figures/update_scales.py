@@ -95,4 +95,4 @@ class UpdateScales(inside.Inside):
 
 
 def _ratio(value: float) -> str:
-    return f"{value:.2g}" if value < 100 else f"{value:,.0f}"
+    return f"{value:.2g}" if value < 99.5 else f"{value:,.0f}"

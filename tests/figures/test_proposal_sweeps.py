@@ -59,7 +59,10 @@ def test_it_is_drawn_and_told(figure, result):
     np.testing.assert_array_equal(
         axes[3].lines[0].get_ydata(), found["updates"]["LSTM"][1]
     )
-    rows = figure.tables(result).splitlines()[-4:]
+    *_, shares = lines = figure.tables(result).splitlines()
+    rows = lines[-6:-2]
+    # The values next to zero are a thousandth of the largest.
+    assert shares.endswith("SGD 0.001.")
     values = np.array(found["values"])
     downhill = values * np.array(found["updates"]["LSTM"][1]) < 0
     assert rows[3].endswith(f"| {np.mean(downhill[values != 0]):.0%} |")
