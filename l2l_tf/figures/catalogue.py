@@ -55,7 +55,9 @@ _RULES_ALONG = ("adam", "nag", "sgd")
 _MNIST_ALONG = dataclasses.replace(
     _ONE_RUN, optimizers=_MNIST, baselines=_RULES_ALONG
 )
-_CIFAR_ALONG = dataclasses.replace(_ONE_CIFAR_RUN, baselines=_RULES_ALONG)
+_CIFAR_ALONG = dataclasses.replace(
+    _ONE_CIFAR_RUN, baselines=_RULES_ALONG, quick=False
+)
 _QUADRATICS_ALONG = _Panel(
     "quadratics of 10 dimensions",
     {"LSTM": "quadratic"},

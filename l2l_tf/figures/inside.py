@@ -64,6 +64,8 @@ class Inside(base.Figure):
         """
         found = []
         for panel in self.panels:
+            if context.quick and not panel.quick:
+                continue
             problem, own, others, rates = histories.prepare(panel, context)
             num_steps = panel.num_steps
             curves = self.measure(

@@ -123,19 +123,26 @@ def caption(
     names, labels, ratios = ratio_matrix.matrix(panels)
     won, lost = 0, []
     for panel, label, column in zip(panels, labels, ratios.T, strict=True):
-        own = [n for n in trained_on.get(label, ()) if n in names]
-        if not own:
+        found = {
+            name: ratio
+            for name, ratio in zip(names, column, strict=True)
+            if not math.isnan(ratio)
+        }
+        own = [n for n in trained_on.get(label, ()) if n in found]
+        if not own or not np.any(np.isfinite(column)):
             continue
-        best = names[int(np.nanargmin(column))]
-        nearest = min(own, key=lambda name: column[names.index(name)])
+        best = min(found, key=found.get)
         if best in own:
             won += 1
             continue
         winner = best if best != ratio_matrix.BASELINE else _baseline(panel)
-        ratio = ratio_matrix.text(column[names.index(nearest)])
+        nearest = min(own, key=found.get)
+        at = f"at {ratio_matrix.text(found[nearest])} times its loss"
+        if math.isinf(found[nearest]):
+            at = "diverged"
         lost.append(
-            f"on {label} {winner} is best, and {nearest} at {ratio} times its "
-            f"loss{_if_level(panel, best, nearest)}"
+            f"on {label} {winner} is best, and {nearest} {at}"
+            f"{_if_level(panel, best, nearest)}"
         )
     text = (
         "Framed: optimizers on the problem that they were trained on. One of "

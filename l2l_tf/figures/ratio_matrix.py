@@ -52,8 +52,10 @@ def matrix(
     losses = np.array(
         [[_loss(row(panel, name)) for panel in panels] for name in names]
     )
-    labels = [panel["label"] for panel in panels]
-    return names, labels, losses / np.nanmin(losses, axis=0)
+    # Where all diverged there is no best, and nothing else to tell.
+    finite = np.where(np.isfinite(losses), losses, np.inf).min(axis=0)
+    best = np.where(np.isfinite(finite), finite, 1.0)
+    return names, [panel["label"] for panel in panels], losses / best
 
 
 def row(panel: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:

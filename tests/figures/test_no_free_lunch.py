@@ -51,6 +51,29 @@ def test_the_caption_says_where_the_diagonal_loses(figure, result):
     assert caption.endswith("best on 2 of 2 problems.")
 
 
+@pytest.mark.parametrize(
+    ("losses", "expected"),
+    [
+        ({"A": None, "B": None, "sgd": None, "adam": None}, "1 of 1 problems."),
+        ({"B": None}, "is best, and B diverged."),
+    ],
+)
+def test_the_caption_tells_of_divergence(losses, expected, figure, result):
+    optimizers = result["panels"][1]["results"]["optimizers"]
+    for name, loss in losses.items():
+        optimizers[name]["last_tenth"] = loss
+    caption = no_free_lunch.caption(result, figure.trained_on)
+    assert caption.endswith(expected)
+    figure.draw(result)
+    assert "diverged" in figure.tables(result)
+
+
+def test_what_was_not_run_neither_wins_nor_loses(figure, result):
+    del result["panels"][1]["results"]["optimizers"]["B"]
+    caption = no_free_lunch.caption(result, figure.trained_on)
+    assert caption.endswith("best on 1 of 1 problems.")
+
+
 def test_losses_that_are_level_are_called_so(figure, result):
     result["panels"][1]["results"]["optimizers"]["B"]["last_tenth"] = 0.5005
     caption = no_free_lunch.caption(result, figure.trained_on)

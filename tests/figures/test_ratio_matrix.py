@@ -38,6 +38,12 @@ def test_a_loss_of_zero_is_a_small_one():
     np.testing.assert_allclose(ratios, [[2.0], [1.0], [1.0]])
 
 
+def test_where_all_diverged_all_are_told_to_have():
+    panel = _panel("one", {"A": None, "B": None}, {"sgd": None})
+    *_, ratios = ratio_matrix.matrix([panel])
+    assert np.all(np.isposinf(ratios))
+
+
 @pytest.mark.parametrize(
     ("ratio", "text"),
     [
