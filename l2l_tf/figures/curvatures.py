@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -59,10 +58,10 @@ class Curvatures(inside.Inside):
         axes: mpl_axes.Axes,
         curves: Mapping[str, base.Result],
         looks: Mapping[str, Mapping[str, Any]],
+        markers: Mapping[str, str],
     ) -> None:
         """See base class."""
-        markers = itertools.cycle("osv^Dx")
-        for marker, (name, style) in zip(markers, looks.items(), strict=False):
+        for name, style in looks.items():
             bent, norms = _arrays(curves[name], "curvatures", "norms")
             axes.plot(
                 np.ravel(np.where(bent > 0, bent, np.nan)),
@@ -70,7 +69,7 @@ class Curvatures(inside.Inside):
                 color=style["color"],
                 label=style["label"],
                 zorder=style["zorder"],
-                marker=marker,
+                marker=markers[name],
                 markersize=3.0,
                 markerfacecolor="none",
                 linestyle="",

@@ -59,8 +59,10 @@ class LookBack(inside.Inside):
         axes: mpl_axes.Axes,
         curves: Mapping[str, base.Result],
         looks: Mapping[str, Mapping[str, Any]],
+        markers: Mapping[str, str],
     ) -> None:
         """See base class."""
+        del markers
         for name, style in looks.items():
             effects = np.array(curves[name]["effects"], float)
             # What is zero has no place on a logarithmic axis.

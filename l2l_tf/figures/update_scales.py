@@ -57,8 +57,10 @@ class UpdateScales(inside.Inside):
         axes: mpl_axes.Axes,
         curves: Mapping[str, base.Result],
         looks: Mapping[str, Mapping[str, Any]],
+        markers: Mapping[str, str],
     ) -> None:
         """See base class."""
+        del markers
         for name, style in looks.items():
             values = curves[name]
             axes.plot(
