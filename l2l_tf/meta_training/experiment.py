@@ -8,6 +8,7 @@ save_path/.lock          keeps a second training out
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -79,7 +80,9 @@ class Experiment:
             reporters: Are told of every run, and closed at the end.
         """
         config_lib.write_config(self.path, self.config)
-        try:
+        with contextlib.ExitStack() as stack:
+            for reporter in reporters:
+                stack.callback(reporter.close)
             for report in self.trainer.train():
                 # Before the checkpoint: a resumed training takes back what was
                 # reported after it, and cannot make up for what is missing.
@@ -87,9 +90,6 @@ class Experiment:
                     reporter.after_run(report)
                 if report.validation is not None or self._checkpoints.is_due:
                     self._checkpoints.save(report.run)
-        finally:
-            for reporter in reporters:
-                reporter.close()
 
     def export(
         self,
