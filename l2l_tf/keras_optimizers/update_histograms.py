@@ -13,7 +13,8 @@ class UpdateHistograms:
     """Compares variables before and after the first step of some epochs.
 
     Keras tells of executions, so that with `steps_per_execution=n` the first n
-    steps are compared together. Only then are variables copied: all other steps cost nothing.
+    steps are compared together. Only then are variables copied: all other
+    steps cost nothing.
     """
 
     def __init__(self, frequency: int):
