@@ -51,8 +51,8 @@ def test_every_figure_is_named():
 
 
 def test_every_bundled_optimizer_is_named():
-    [_, table] = README.split("These are bundled:\n")
-    rows = table.split("\n\n")[1].splitlines()[2:]
+    [_, after] = README.split("These are bundled:\n\n")
+    rows = after.split("\n\n")[0].splitlines()[2:]
     names = [
         n for row in rows for n in re.findall("`([^`]+)`", row.split("|")[1])
     ]
