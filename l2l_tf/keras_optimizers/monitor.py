@@ -32,7 +32,8 @@ class LearnedOptimizerMonitor(keras.callbacks.Callback):
     steepest descent), steps that were skipped, and of its LSTM's state,
     outputs and cells, the root mean square and the share of numbers above
     0.95 in size. Every few epochs, of each variable a histogram of how the
-    epoch's first step changed it. With a fallback, whether it has taken over
+    epoch's first step changed it (with `steps_per_execution=n`, its first n
+    steps together). With a fallback, whether it has taken over
     is a scalar, too, and `fell_back` in the logs of each epoch;
     `on_hand_over` tells of the moment.  Warnings of the optimizer come at the
     end of each epoch, rather than of `fit`.

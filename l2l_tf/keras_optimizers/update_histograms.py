@@ -12,7 +12,9 @@ import tensorflow as tf
 class UpdateHistograms:
     """Compares variables before and after the first step of some epochs.
 
-    Only then are variables copied: all other steps cost nothing.
+    Keras tells of executions, so that with `steps_per_execution=n` the first n
+    steps are compared together. Only then are variables copied: all other
+    steps cost nothing.
     """
 
     def __init__(self, frequency: int):

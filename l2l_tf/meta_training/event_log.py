@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import functools
 import os
 from collections.abc import Iterable, Sequence
 
@@ -25,7 +26,7 @@ from l2l_tf.meta_training import run_seconds
 from l2l_tf.meta_training import trainer as meta_training
 
 _LARGEST = 100_000
-"""Numbers behind a histogram: of more, evenly spaced ones are taken."""
+"""Numbers behind a histogram: of more, so many are drawn."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Log:
     Attributes:
         is_on: Whether it writes anything.
         baselines: Hand-designed rules that validations are drawn beside. They
-            are run once, at the first validation.
+            are run once, at the first validation, and kept beside the log.
         known_rates: Their learning rates; what it does not know is searched.
         profile: How many runs are profiled.
     """
@@ -89,24 +90,29 @@ class TensorBoardReporter:
         """Opens a file.
 
         Args:
-            log_dir: The folder for TensorBoard's files. Where these hold a
-                graph, the training goes on, and is not described again.
+            log_dir: The folder for TensorBoard's files. Where the training's
+                own hold a graph, it goes on, and is not described again.
             trainer: What trains.
             config: What is trained, and how.
             log: What to write.
-            name: What the training is called beside others.
+            name: The experiment's folder, by which it is told from others.
         """
         self._trainer = trainer
-        self._is_described = event_files.hold_graph(log_dir)
-        self._card = card.text(config)
+        own_files = event_files.EventFiles(log_dir, name)
+        self._is_described = own_files.hold_graph()
+        self._card = card.text(config, trainer.problem.data)
         self._columns = card.columns(config)
         self._name = name
         self._observer = observation.Observer(trainer)
         self._baselines = baselines_lib.Baselines(
-            trainer.problem, config.settings, log.baselines, log.known_rates
+            trainer.problem,
+            config.settings,
+            log.baselines,
+            log.known_rates,
+            log_dir,
         )
         self._runs = run_seconds.RunSeconds()
-        self._writer = tf.summary.create_file_writer(os.fspath(log_dir))
+        self._writer = own_files.writer()
 
     def after_run(self, report: progress.Report) -> None:
         """See `l2l_tf.meta_training.reporting.Reporter`."""
@@ -182,8 +188,20 @@ def _histograms(
     """Writes a histogram of the finite ones of each tensor's values."""
     for name, values in zip(names, tensors, strict=True):
         flat = np.ravel(values)
-        flat = flat[:: max(1, -(-flat.size // _LARGEST))].astype(np.float64)
+        if flat.size > _LARGEST:
+            flat = flat[_drawn(flat.size)]
+        flat = flat.astype(np.float64)
         tf.summary.histogram(f"{group}/{name}", flat[np.isfinite(flat)])
+
+
+@functools.cache
+def _drawn(size: int) -> np.ndarray:
+    """Returns which of so many numbers are taken, the same each time.
+
+    Evenly spaced ones would miss whole rows of some shapes.
+    """
+    draws = np.random.default_rng(0)
+    return draws.choice(size, _LARGEST, replace=False, shuffle=False)
 
 
 def _distinct(names: Iterable[str]) -> list[str]:

@@ -236,7 +236,12 @@ def run(
         replacement.replacing(experiment.path, overwrite),
         locking.locked(experiment.path, lambda: int(progress.runs_done) > 0),
     ):
-        _train(experiment, log_dir or experiment.path / "logs", log)
+        log_dir = log_dir or experiment.path / "logs"
+        own_files = event_files.EventFiles(log_dir, experiment.path)
+        if overwrite:
+            # Those outside of the folder have not gone with it.
+            own_files.remove()
+        _train(experiment, log_dir, log)
         return experiment.export(test_runs=test_runs, baselines=baselines)
 
 
@@ -248,7 +253,8 @@ def _train(
     if experiment.restore():
         print(f"Resumed after run {int(progress.runs_done)}.")
     if is_continued:
-        event_files.forget_after(log_dir, int(progress.runs_done))
+        own_files = event_files.EventFiles(log_dir, experiment.path)
+        own_files.forget_after(int(progress.runs_done))
     settings = experiment.config.settings
     console = reporting.ConsoleReporter(
         settings.num_epochs, settings.log_period, int(progress.runs_done)

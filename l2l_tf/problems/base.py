@@ -51,6 +51,8 @@ class Problem(abc.ABC):
         split: The data that it draws from, one of `SPLITS`.
         options: What tells it from other problems of its name, as plain
             values.
+        data: The name, version and sizes of its data set; empty if it has
+            none, or none that is known.
         num_functions: How many independent functions a draw holds, counted by
             the first axis of each parameter; None for a single function, whose
             parameters have no such axis. Rules that share information between
@@ -59,6 +61,7 @@ class Problem(abc.ABC):
 
     name = "problem"
     options: Mapping[str, Any] = {}
+    data: str = ""
     num_functions: int | None = None
 
     def __init__(self, split: str = "train"):
