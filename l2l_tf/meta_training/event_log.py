@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 import functools
+import logging
 import os
 from collections.abc import Iterable, Sequence
 
@@ -13,6 +13,7 @@ import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams
 
 from l2l_tf.core import checks
+from l2l_tf.core import distinct
 from l2l_tf.evaluation import plotting
 from l2l_tf.meta_training import baselines as baselines_lib
 from l2l_tf.meta_training import card
@@ -24,6 +25,8 @@ from l2l_tf.meta_training import progress
 from l2l_tf.meta_training import reporting
 from l2l_tf.meta_training import run_seconds
 from l2l_tf.meta_training import trainer as meta_training
+
+_log = logging.getLogger(__name__)
 
 _LARGEST = 100_000
 """Numbers behind a histogram: of more, so many are drawn."""
@@ -113,9 +116,28 @@ class TensorBoardReporter:
         )
         self._runs = run_seconds.RunSeconds()
         self._writer = own_files.writer()
+        self._log_dir = log_dir
+        self._is_broken = False
 
     def after_run(self, report: progress.Report) -> None:
-        """See `l2l_tf.meta_training.reporting.Reporter`."""
+        """See `l2l_tf.meta_training.reporting.Reporter`.
+
+        Where the log cannot be written, training goes on without.
+        """
+        if self._is_broken:
+            return
+        try:
+            self._write(report)
+        except (OSError, tf.errors.OpError) as error:
+            self._is_broken = True
+            _log.warning(
+                "TensorBoard's files in %s cannot be written, and training "
+                "goes on without: %s",
+                self._log_dir,
+                str(error).partition("\n")[0],
+            )
+
+    def _write(self, report: progress.Report) -> None:
         self._runs.add(report.seconds)
         with self._writer.as_default(step=report.run):
             if not self._is_described:
@@ -135,7 +157,11 @@ class TensorBoardReporter:
 
     def close(self) -> None:
         """See `l2l_tf.meta_training.reporting.Reporter`."""
-        self._writer.close()
+        try:
+            self._writer.close()
+        except (OSError, tf.errors.OpError):
+            if not self._is_broken:
+                raise
 
     def _describe(self) -> None:
         tf.summary.text("training", self._card, step=0)
@@ -157,13 +183,13 @@ class TensorBoardReporter:
         )
         image = plotting.to_array(figure)[np.newaxis]
         tf.summary.image("validation/learning_curves", image)
-        names = _distinct(self._trainer.problem.parameter_names)
+        names = distinct.names(self._trainer.problem.parameter_names)
         _scalars(
             "update_norms", **dict(zip(names, seen.update_norms, strict=True))
         )
         _histograms("updates", names, seen.updates)
         phi = self._trainer.rule.trainable_variables
-        names = _distinct(v.name.removesuffix(":0") for v in phi)
+        names = distinct.names(v.name.removesuffix(":0") for v in phi)
         _histograms("phi", names, [variable.numpy() for variable in phi])
         _histograms("states", map(str, range(len(seen.states))), seen.states)
         _scalars("seconds", validation=report.validation_seconds)
@@ -177,7 +203,7 @@ class TensorBoardReporter:
         )
 
 
-def _scalars(group: str, **values: float) -> None:
+def _scalars(group: str, /, **values: float) -> None:
     for name, value in values.items():
         tf.summary.scalar(f"{group}/{name}", value)
 
@@ -202,13 +228,3 @@ def _drawn(size: int) -> np.ndarray:
     """
     draws = np.random.default_rng(0)
     return draws.choice(size, _LARGEST, replace=False, shuffle=False)
-
-
-def _distinct(names: Iterable[str]) -> list[str]:
-    """Returns names of which those that were there before are numbered."""
-    seen: collections.Counter[str] = collections.Counter()
-    found = []
-    for name in names:
-        found.append(f"{name}_{seen[name]}" if seen[name] else name)
-        seen[name] += 1
-    return found

@@ -217,10 +217,25 @@ def test_two_trainings_may_share_a_folder_of_logs(small_config, tmp_path):
     assert len(cards) == 2 and sorted(losses) == [1, 1, 2, 2, 3, 3]
 
 
-def test_names_that_several_tensors_have_are_told_apart():
-    assert event_log._distinct(["w", "b", "w", "w"]) == ["w", "b", "w_1", "w_2"]
-
-
 def test_a_profile_without_files_is_refused():
     with pytest.raises(ValueError, match="profile of 3 runs"):
         event_log.Log(is_on=False, profile=3)
+
+
+def test_a_log_that_cannot_be_written_does_not_end_the_training(
+    small_config, tmp_path, monkeypatch, caplog
+):
+    def full(writer):
+        raise tf.errors.ResourceExhaustedError(None, None, "No space left")
+
+    writer = type(tf.summary.create_file_writer(str(tmp_path / "any")))
+    monkeypatch.setattr(writer, "flush", full)
+    monkeypatch.setattr(writer, "close", full)
+    made = _train(tmp_path / "run", small_config, num_epochs=3)
+    assert int(made.trainer.progress.runs_done) == 3
+    [said] = [r.getMessage() for r in caplog.records if "goes on" in r.msg]
+    assert "run/logs" in said and "No space left" in said
+
+
+def test_parameters_may_have_any_names():
+    event_log._scalars("update_norms", **{"group": 1.0, "a b": 2.0})
