@@ -135,13 +135,14 @@ def caption(
         if best in own:
             won += 1
             continue
-        winner = best if best != ratio_matrix.BASELINE else _baseline(panel)
+        is_baseline = best == ratio_matrix.BASELINE
+        winner = _baseline(panel) if is_baseline else repr(best)
         nearest = min(own, key=found.get)
         at = f"at {ratio_matrix.text(found[nearest])} times its loss"
         if math.isinf(found[nearest]):
             at = "diverged"
         lost.append(
-            f"on {label} {winner} is best, and {nearest} {at}"
+            f"on {label!r} {winner} is best, and {nearest!r} {at}"
             f"{_if_level(panel, best, nearest)}"
         )
     text = (

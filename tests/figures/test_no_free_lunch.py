@@ -43,7 +43,8 @@ def test_the_caption_says_where_the_diagonal_loses(figure, result):
     caption = no_free_lunch.caption(result, figure.trained_on)
     assert "best on 1 of 2 problems" in caption
     assert caption.endswith(
-        "on two SGD at its searched rate is best, and B at 1.20 times its loss."
+        "on 'two' SGD at its searched rate is best, and 'B' at 1.20 times its "
+        "loss."
     )
     won = copy.deepcopy(result)
     won["panels"][1]["results"]["optimizers"]["B"]["last_tenth"] = 0.4
@@ -55,7 +56,7 @@ def test_the_caption_says_where_the_diagonal_loses(figure, result):
     ("losses", "expected"),
     [
         ({"A": None, "B": None, "sgd": None, "adam": None}, "1 of 1 problems."),
-        ({"B": None}, "is best, and B diverged."),
+        ({"B": None}, "is best, and 'B' diverged."),
     ],
 )
 def test_the_caption_tells_of_divergence(losses, expected, figure, result):
