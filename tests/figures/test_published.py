@@ -33,7 +33,7 @@ def drawn(request):
 
 def _numbers(axis):
     """Returns the numbers that are shown along an axis, but no names."""
-    if isinstance(axis.get_major_formatter(), ticker.FixedFormatter):
+    if isinstance(axis.get_major_locator(), ticker.FixedLocator):
         return []
     low, high = sorted(axis.get_view_interval())
     labels = zip(axis.get_majorticklocs(), axis.get_ticklabels(), strict=True)
