@@ -1,7 +1,8 @@
 """Executes the tutorials, and writes what they print and draw into them.
 
-What a reader has no use for is left out: what TensorFlow says of itself, and
-where this repository and the temporary folders of this machine lie.
+What a reader has no use for is left out: what TensorFlow says of itself, where
+this repository and the temporary folders of this machine lie, and which line
+of it a warning comes from, which the next change makes another one.
 """
 
 from __future__ import annotations
@@ -23,11 +24,13 @@ NOISE = re.compile(
 FOLDERS = re.compile(
     rf"{re.escape(str(ROOT))}/|{re.escape(tempfile.gettempdir())}/\w+/"
 )
+# The file, the number and the text of a line of the library.
+LINES = re.compile(r"^l2l_tf/\S+\.py:\d+: (\w*Warning: .*\n)(?:  .*\n)?", re.M)
 
 
 def cleaned(text: str) -> str:
     """Returns printed text less what tells of the machine only."""
-    return FOLDERS.sub("", NOISE.sub("", text))
+    return LINES.sub(r"\1", FOLDERS.sub("", NOISE.sub("", text)))
 
 
 def execute(path: Path) -> None:

@@ -67,7 +67,8 @@ def main(argv: list[str]) -> None:
             seconds[f"the report of {kind}"].append(time.perf_counter() - began)
         reporter.close()
         size = sum(
-            file.stat().st_size for file in pathlib.Path(folder).iterdir()
+            file.stat().st_size
+            for file in pathlib.Path(folder).glob("events.out.tfevents.*")
         )
     results = {
         name: {"median_s": statistics.median(rest), "first_s": first}

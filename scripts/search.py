@@ -29,11 +29,12 @@ def main(argv: list[str]) -> None:
     del argv
     from l2l_tf.meta_training import search as meta_search
 
-    for name in ("learning_rate", "resume", "overwrite", "recipe"):
+    for name in ("learning_rate", "resume", "overwrite", "recipe", "log_dir"):
         if FLAGS[name].present:
             raise command_line.UsageError(
                 f"--{name} is for train.py; a search draws its rates, always "
-                "continues, and has one stage."
+                "continues, has one stage, and keeps the logs of each trial "
+                "in the trial's own folder."
             )
     problem, config = train.describe(None)
     trials = []

@@ -21,26 +21,27 @@ class Along(NamedTuple):
         norms: |u|, the norm of the update.
         gradient_norms: |g|, that of the gradient.
         curvatures: u'Hu / |u|^2 on the step's minibatch, H the Hessian.
-        slopes: g'u / |u|, negative where the update goes downhill.
+        derivatives: g'u / |u|, the loss's derivative along the update,
+            negative where that goes downhill.
     """
 
     norms: np.ndarray
     gradient_norms: np.ndarray
     curvatures: np.ndarray
-    slopes: np.ndarray
+    derivatives: np.ndarray
 
     def lengths(self) -> np.ndarray:
         """Returns steps over those to the minimum along their direction.
 
-            |u| / (-slope / curvature)
+            |u| / (-derivative / curvature)
 
         1 goes to the minimum of the parabola that the loss is taken for, 2 as
         far beyond it, where the loss is what it was; NaN where there is no
         minimum ahead.
         """
         with np.errstate(divide="ignore", invalid="ignore"):
-            found = self.norms * self.curvatures / -self.slopes
-        has_minimum = (self.curvatures > 0) & (self.slopes < 0)
+            found = self.norms * self.curvatures / -self.derivatives
+        has_minimum = (self.curvatures > 0) & (self.derivatives < 0)
         return np.where(has_minimum, found, np.nan)
 
 
@@ -74,15 +75,15 @@ def along(
                 inner.watch(run.params)
                 loss = unroll.evaluate(problem, run).loss
             gradients = inner.gradient(loss, run.params)
-            slope = _dot(gradients, updates)
+            product = _dot(gradients, updates)
         # The derivative of g'u, u held fixed, is Hu.
         products = outer.gradient(
-            slope,
+            product,
             run.params,
             unconnected_gradients=tf.UnconnectedGradients.ZERO,
         )
         squares = _dot(updates, updates), _dot(gradients, gradients)
-        return (*squares, _dot(updates, products), slope), after
+        return (*squares, _dot(updates, products), product), after
 
     run_seed = randomness.run_seed(seed, problem.split, index)
     run = unroll.start(rule, problem, run_seed, num_steps)
@@ -90,11 +91,11 @@ def along(
     for _ in range(num_steps):
         values, run = advance(run)
         found.append([float(value) for value in values])
-    square, gradient_square, bent, slope = np.array(found).T
+    square, gradient_square, bent, product = np.array(found).T
     norms = np.sqrt(square)
     with np.errstate(divide="ignore", invalid="ignore"):
         return Along(
-            norms, np.sqrt(gradient_square), bent / square, slope / norms
+            norms, np.sqrt(gradient_square), bent / square, product / norms
         )
 
 

@@ -11,7 +11,7 @@ from l2l_tf.evaluation import proposals
 from l2l_tf.rules import base as rules
 
 _LEAST = 1e-15
-"""The square of a smaller gradient is hardly a number of 32 bits."""
+"""Squares of much smaller gradients vanish in 32 bits."""
 
 
 def effects(
@@ -26,7 +26,7 @@ def effects(
 
     The root mean squares are over coordinates. An effect of 0.1 means that
     one percent more of the gradient k steps ago changes the update by a tenth
-    of a percent.
+    of a percent: where that gradient was large, so is one percent of it.
 
     Args:
         rule: A rule whose coordinates share nothing.
@@ -39,8 +39,16 @@ def effects(
         Effects, shape [len(steps), K + 1].
 
     Raises:
-        ValueError: If a step lies before num_back or beyond the run.
+        ValueError: If a step lies before num_back or beyond the run, or if
+            the rule's coordinates share something.
     """
+    if not gradients or not steps or num_back < 0:
+        raise ValueError(
+            "Looking back takes gradients, steps, and a number of steps back; "
+            f"received {len(gradients)} parameters, the steps {list(steps)} "
+            f"and {num_back}."
+        )
+    _check_separable(rule, gradients)
     length = len(gradients[0])
     for step in steps:
         if not num_back <= step < length:
@@ -66,12 +74,12 @@ def effects(
             for past in history:
                 updates, state = rule(past, state)
             total = tf.add_n([tf.reduce_sum(u) for u in updates])
-        slopes = tape.gradient(
+        derivatives = tape.gradient(
             total, history, unconnected_gradients=tf.UnconnectedGradients.ZERO
         )
         products = [
             _mean_square([_product(*p) for p in zip(*pair, strict=True)])
-            for pair in zip(slopes, history, strict=True)
+            for pair in zip(derivatives, history, strict=True)
         ]
         return tf.sqrt(tf.stack(products[::-1]) / _mean_square(updates))
 
@@ -83,13 +91,42 @@ def effects(
     return np.stack(found)
 
 
-def _product(slope: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
+def _check_separable(
+    rule: rules.UpdateRule, gradients: Sequence[np.ndarray]
+) -> None:
+    """Refuses rules of which the sum of updates tells too little.
+
+    One coordinate of each parameter is given other gradients for two steps;
+    all others must not notice.
+    """
+    first = [np.array(g[:2]) for g in gradients]
+    other = [np.array(g) for g in first]
+    for g in other:
+        flat = g.reshape(len(g), -1)
+        flat[:, 0] = 2.0 * flat[:, 0] + 1.0
+    follower = proposals.Follower(rule)
+    for a, b in zip(
+        follower.follow(first).updates,
+        follower.follow(other).updates,
+        strict=True,
+    ):
+        rest = [u.reshape(len(u), -1)[:, 1:] for u in (a, b)]
+        if not np.allclose(*rest, rtol=1e-5, atol=1e-9):
+            raise ValueError(
+                "Looking back takes rules whose coordinates share nothing; "
+                f"received {rule.config()}, in which one coordinate's "
+                "gradients change the updates of others by up to "
+                f"{np.abs(rest[0] - rest[1]).max():.2g}."
+            )
+
+
+def _product(derivative: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
     """Returns the product, zero where the gradient's square vanishes.
 
     There Adam's root has no derivative.
     """
     seen = tf.where(tf.abs(gradient) > _LEAST, gradient, 0.0)
-    return tf.math.multiply_no_nan(slope, seen)
+    return tf.math.multiply_no_nan(derivative, seen)
 
 
 def _mean_square(tensors: Sequence[tf.Tensor]) -> tf.Tensor:

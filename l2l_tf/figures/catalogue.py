@@ -51,20 +51,22 @@ _ONE_CIFAR_RUN = _Panel(
     search_runs=4,
 )
 
-_INSIDE = (
-    dataclasses.replace(
-        _ONE_RUN, optimizers=_MNIST, baselines=("adam", "nag", "sgd")
-    ),
-    _Panel(
-        "quadratics of 10 dimensions",
-        {"LSTM": "quadratic"},
-        "quadratic",
-        num_runs=1,
-        baselines=("adam", "nag", "sgd"),
-        search_runs=10,
-    ),
-    dataclasses.replace(_ONE_CIFAR_RUN, baselines=("adam", "nag", "sgd")),
+_RULES_ALONG = ("adam", "nag", "sgd")
+_MNIST_ALONG = dataclasses.replace(
+    _ONE_RUN, optimizers=_MNIST, baselines=_RULES_ALONG
 )
+_CIFAR_ALONG = dataclasses.replace(
+    _ONE_CIFAR_RUN, baselines=_RULES_ALONG, quick=False
+)
+_QUADRATICS_ALONG = _Panel(
+    "quadratics of 10 dimensions",
+    {"LSTM": "quadratic"},
+    "quadratic",
+    num_runs=1,
+    baselines=_RULES_ALONG,
+    search_runs=10,
+)
+_INSIDE = (_MNIST_ALONG, _QUADRATICS_ALONG, _CIFAR_ALONG)
 
 _UNITS = (5, 10, 15, 20, 30, 40, 50)
 _QUICK_UNITS = (5, 20, 50)
@@ -314,7 +316,8 @@ FIGURES: dict[str, base.Figure] = {
         "How far back update rules look",
         _INSIDE,
         note="Derivatives of updates by the gradients of earlier steps, "
-        "through the state, times those gradients.",
+        "through the state, times those gradients: where gradients were "
+        "larger before, so are their effects.",
     ),
     "update-scales": update_scales.UpdateScales(
         "How updates scale with gradients",
@@ -323,9 +326,18 @@ FIGURES: dict[str, base.Figure] = {
     ),
     "curvature": curvatures.Curvatures(
         "Updates beside the curvature that they meet",
-        _INSIDE[::2],
-        note="A point is a step. Curvature is that of the minibatch's loss in "
-        "the direction of the update.",
+        (
+            _MNIST_ALONG,
+            dataclasses.replace(
+                _QUADRATICS_ALONG,
+                label="one quadratic of 10 dimensions",
+                options={"num_functions": 1},
+            ),
+            _CIFAR_ALONG,
+        ),
+        note="A point is a step of one of three runs. Curvature is that of "
+        "the minibatch's loss in the direction of the update; steps where it "
+        "is negative are not drawn.",
     ),
     "no-free-lunch": every_optimizer.FIGURE,
     "neural-art": _LearningCurves(

@@ -23,9 +23,14 @@ from l2l_tf.rules import base as rules
 class Curvatures(inside.Inside):
     """Norms of updates over the loss's curvature along them, step by step.
 
-    Each rule makes a run of its own, from the same start on the same
+    Each rule makes runs of its own, from the same starts on the same
     minibatches.
+
+    Attributes:
+        num_runs: Runs of each rule.
     """
+
+    num_runs: int = 3
 
     def measure(
         self,
@@ -34,14 +39,17 @@ class Curvatures(inside.Inside):
         num_steps: int,
         seed: int,
     ) -> dict[str, dict[str, Any]]:
-        """See base class; by step, see `curvature.Along`."""
+        """See base class; by run and step, see `curvature.Along`."""
         found = {}
         for name, rule in rules_by_name.items():
-            along = curvature.along(rule, problem, num_steps, seed)
+            runs = [
+                curvature.along(rule, problem, num_steps, seed, index)
+                for index in range(self.num_runs)
+            ]
             found[name] = {
-                "norms": along.norms.tolist(),
-                "curvatures": along.curvatures.tolist(),
-                "lengths": along.lengths().tolist(),
+                "norms": [run.norms.tolist() for run in runs],
+                "curvatures": [run.curvatures.tolist() for run in runs],
+                "lengths": [run.lengths().tolist() for run in runs],
             }
         return found
 
@@ -50,19 +58,20 @@ class Curvatures(inside.Inside):
         axes: mpl_axes.Axes,
         curves: Mapping[str, base.Result],
         looks: Mapping[str, Mapping[str, Any]],
+        markers: Mapping[str, str],
     ) -> None:
         """See base class."""
-        markers = "osv^Dx"
-        for marker, (name, style) in zip(markers, looks.items(), strict=False):
+        for name, style in looks.items():
             bent, norms = _arrays(curves[name], "curvatures", "norms")
             axes.plot(
-                np.where(bent > 0, bent, np.nan),
-                norms,
+                np.ravel(np.where(bent > 0, bent, np.nan)),
+                np.ravel(norms),
                 color=style["color"],
                 label=style["label"],
                 zorder=style["zorder"],
-                marker=marker,
-                markersize=3.5,
+                marker=markers[name],
+                markersize=3.0,
+                markerfacecolor="none",
                 linestyle="",
             )
         plotting.log_axis(axes, "x")
@@ -78,9 +87,11 @@ class Curvatures(inside.Inside):
                 values, "norms", "curvatures", "lengths"
             )
             upward = bent > 0
-            rank = np.nan
-            if np.sum(upward) > 2:
-                rank = stats.spearmanr(norms[upward], bent[upward]).statistic
+            ranks = [
+                stats.spearmanr(n[positive], b[positive]).statistic
+                for n, b, positive in zip(norms, bent, upward, strict=True)
+                if np.sum(positive) > 2
+            ]
             quartiles = "none"
             if np.any(np.isfinite(lengths)):
                 low, middle, high = np.nanpercentile(lengths, (25, 50, 75))
@@ -89,13 +100,14 @@ class Curvatures(inside.Inside):
                 markdown.loss(float(np.median(norms))),
                 markdown.loss(float(np.median(bent))),
                 f"{np.mean(upward):.0%}",
-                f"{rank:+.2f}",
+                ", ".join(f"{rank:+.2f}" for rank in ranks),
                 quartiles,
             ]
 
         return (
-            "Medians over the run; how often the curvature is positive; rank "
-            "correlation of norm and curvature there; and the step's length "
+            "Medians over all steps of all runs; how often the curvature is "
+            "positive; rank correlation of norm and curvature there, a number "
+            "for each run; and the step's length "
             "over that to the minimum along its direction, with quartiles (1 "
             "reaches it, 2 goes as far beyond):\n\n"
             + markdown.table(

@@ -21,6 +21,13 @@ from l2l_tf.problems import registry
 from l2l_tf.rules import base as rules
 from l2l_tf.rules import registry as rule_registry
 
+_WIDEST = 1.5  # points
+
+_PARTS = (
+    ("steps 1 to 10", slice(0, 10)),
+    ("steps from 21 on", slice(20, None)),
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class Histories(base.Figure):
@@ -114,8 +121,11 @@ class Histories(base.Figure):
         return (
             "Means of absolute updates over the run, and in how many of its "
             "steps the learned optimizer and another one propose the same "
-            "direction; rates: "
-            + ", ".join(f"{n} {r:.3g}" for n, r in result["rates"].items())
+            "direction; learning rates: "
+            + ", ".join(
+                f"{plot_styles.label(name)} {rate:.3g}"
+                for name, rate in result["rates"].items()
+            )
             + ":\n\n"
             + markdown.table(
                 head,
@@ -124,9 +134,44 @@ class Histories(base.Figure):
                     for found in result["coordinates"]
                 ],
             )
+            + "\n\nMean absolute updates of the learned optimizer, as "
+            "multiples of those of others, early and later:\n\n"
+            + self._multiples(result, names)
         )
 
-    def _row(self, found: base.Result, names: list[str], own: str):
+    def _multiples(self, result: base.Result, names: list[str]) -> str:
+        own = result["learned"]
+        others = [name for name in names if name != own]
+
+        def mean(found: base.Result, name: str, part: slice) -> float:
+            updates = np.abs(found["updates"][name][part])
+            return float(np.mean(updates)) if updates.size else np.nan
+
+        return markdown.table(
+            [
+                "coordinate",
+                *(
+                    f"{plot_styles.label(name)}'s, {said}"
+                    for name in others
+                    for said, _ in _PARTS
+                ),
+            ],
+            [
+                [
+                    title(found),
+                    *(
+                        markdown.ratio(
+                            mean(found, own, part), mean(found, name, part)
+                        )
+                        for name in others
+                        for _, part in _PARTS
+                    ),
+                ]
+                for found in result["coordinates"]
+            ],
+        )
+
+    def _row(self, found: base.Result, names: list[str], own: str) -> list[str]:
         updates = {n: np.array(found["updates"][n], float) for n in names}
         return [
             title(found),
@@ -184,12 +229,17 @@ def chosen(
 def looks(result: base.Result) -> Mapping[str, Any]:
     """Returns styles of the rules of a result."""
     [first, *_] = result["coordinates"]
-    return plot_styles.styles(
+    styles = plot_styles.styles(
         {
             name: {"learned": name == result["learned"]}
             for name in first["updates"]
         }
     )
+    # Curves that jump from step to step would hide what is behind.
+    return {
+        name: {**style, "linewidth": min(style["linewidth"], _WIDEST)}
+        for name, style in styles.items()
+    }
 
 
 def title(found: base.Result) -> str:

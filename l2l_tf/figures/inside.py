@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-from collections.abc import Mapping
+import itertools
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from matplotlib import axes as mpl_axes
@@ -49,8 +50,16 @@ class Inside(base.Figure):
         axes: mpl_axes.Axes,
         curves: Mapping[str, base.Result],
         looks: Mapping[str, Mapping[str, Any]],
+        markers: Mapping[str, str],
     ) -> None:
-        """Draws what `measure` returned."""
+        """Draws what `measure` returned.
+
+        Args:
+            axes: Where to draw.
+            curves: What was measured, by rule.
+            looks: Styles of the rules' lines.
+            markers: Markers of their points.
+        """
 
     def run(self, context: base.Context) -> dict[str, Any]:
         """Measures all rules.
@@ -64,6 +73,8 @@ class Inside(base.Figure):
         """
         found = []
         for panel in self.panels:
+            if context.quick and not panel.quick:
+                continue
             problem, own, others, rates = histories.prepare(panel, context)
             num_steps = panel.num_steps
             curves = self.measure(
@@ -86,15 +97,18 @@ class Inside(base.Figure):
         panels = result["panels"]
         figure, axes = plotting.grid(len(panels))
         styles = plot_styles.styles(*(panel["curves"] for panel in panels))
+        markers = dict(zip(styles, itertools.cycle("osv^Dx"), strict=False))
         for panel, part in zip(panels, axes, strict=True):
             looks = {n: s for n, s in styles.items() if n in panel["curves"]}
-            self.draw_panel(part, panel["curves"], looks)
+            self.draw_panel(part, panel["curves"], looks, markers)
             part.set_title(panel["label"])
         plotting.legend_below(figure)
         return figure
 
 
-def rows(result: base.Result, cells) -> list[list[str]]:
+def rows(
+    result: base.Result, cells: Callable[[base.Result], list[str]]
+) -> list[list[str]]:
     """Returns a table's row for each rule of each panel.
 
     Args:

@@ -59,48 +59,44 @@ class LookBack(inside.Inside):
         axes: mpl_axes.Axes,
         curves: Mapping[str, base.Result],
         looks: Mapping[str, Mapping[str, Any]],
+        markers: Mapping[str, str],
     ) -> None:
         """See base class."""
+        del markers
         for name, style in looks.items():
             effects = np.array(curves[name]["effects"], float)
             # What is zero has no place on a logarithmic axis.
             shown = np.where(effects > 0, effects, np.nan)
-            # A single point is no line.
-            marker = "o" if np.sum(np.isfinite(shown)) == 1 else None
+            # SGD has no more than the first point.
             axes.plot(
                 np.arange(len(effects)),
                 shown,
                 **style,
-                marker=marker,
+                marker="o",
                 markersize=4,
+                markevery=[0],
             )
         axes.set_xlabel("steps back")
         axes.set_ylabel("effect on the update")
-        axes.set_ylim(bottom=1e-3)
+        axes.set_ylim(1e-3, 2.0)
         plotting.log_axis(axes)
 
     def tables(self, result: base.Result) -> str:
         """See base class."""
-        back = (0, 1, 2, 5, 10, 20)
+        back = (0, 1, 2, 5, 10, 20, 30, 40, 50)
 
         def cells(values: base.Result) -> list[str]:
             effects = np.array(values["effects"], float)
-            rest = np.cumsum(effects[::-1])[::-1] / np.sum(effects)
             return [
-                *(
-                    markdown.loss(effects[k]) if k < len(effects) else ""
-                    for k in back
-                ),
-                # The least k that leaves less than a tenth behind it.
-                str(int(np.argmax(np.append(rest, 0.0) < 0.1)) - 1),
+                markdown.loss(effects[k]) if k < len(effects) else ""
+                for k in back
             ]
 
         return (
             "Effects of the gradient so many steps back (1: one percent more "
-            "of it changes the update by one percent), and how many steps "
-            "back nine tenths of the sum of all effects reach:\n\n"
+            "of it changes the update by one percent):\n\n"
             + markdown.table(
-                ["", "", *map(str, back), "nine tenths"],
+                ["", "", *map(str, back)],
                 inside.rows(result, cells),
             )
         )

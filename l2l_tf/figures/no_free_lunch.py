@@ -1,4 +1,4 @@
-"""The figure kind of a matrix: every optimizer on every problem."""
+"""The figure kind of every optimizer on every problem."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib import axes as mpl_axes
-from matplotlib import colors
 from matplotlib import figure as mpl_figure
 from matplotlib import patches
 
@@ -19,15 +17,10 @@ from l2l_tf.figures import base
 from l2l_tf.figures import comparison_tables
 from l2l_tf.figures import comparisons
 from l2l_tf.figures import markdown
+from l2l_tf.figures import ratio_matrix
 
-BASELINE = "best searched baseline"
-"""The row of whatever hand-designed rule is best on a problem."""
-
-_WORST = 1000.0
-"""A ratio beyond which cells are of one colour, and no number is told."""
-
-_CELL_WIDTH, _CELL_HEIGHT, _MARGIN = 0.66, 0.36, 2.4  # inches
-_LETTERS_PER_INCH = 13
+_CELL_WIDTH, _CELL_HEIGHT, _MARGIN, _LINE = 0.6, 0.36, 2.4, 0.2  # inches
+_LETTERS_PER_INCH = 11
 _DPI = 160
 
 
@@ -51,32 +44,35 @@ class NoFreeLunch(comparisons.Comparisons):
 
     def draw(self, result: base.Result) -> mpl_figure.Figure:
         """See base class."""
-        names, labels, ratios = matrix(result["panels"])
-        caption = self.caption(result)
+        names, labels, ratios = ratio_matrix.matrix(result["panels"])
         width = _MARGIN + _CELL_WIDTH * len(labels)
-        lines = textwrap.wrap(caption, int(width * _LETTERS_PER_INCH))
+        lines = textwrap.wrap(
+            caption(result, self.trained_on), int(width * _LETTERS_PER_INCH)
+        )
+        height = _MARGIN + _CELL_HEIGHT * len(names) + _LINE * len(lines)
         figure = mpl_figure.Figure(
-            figsize=(
-                width,
-                _MARGIN + _CELL_HEIGHT * len(names) + 0.18 * len(lines),
-            ),
-            dpi=_DPI,
-            layout="constrained",
+            figsize=(width, height), dpi=_DPI, layout="constrained"
         )
         axes = figure.add_subplot()
-        _draw_cells(axes, ratios)
+        ratio_matrix.draw(axes, ratios)
         for column, label in enumerate(labels):
             for name in self.trained_on.get(label, ()):
                 if name in names:
                     axes.add_patch(_frame(column, names.index(name)))
-        axes.set_xticks(range(len(labels)), labels, rotation=35, ha="left")
+        axes.set_xticks(
+            range(len(labels)),
+            labels,
+            rotation=45,
+            ha="left",
+            rotation_mode="anchor",
+        )
         axes.xaxis.tick_top()
         axes.set_yticks(range(len(names)), names)
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
         figure.supxlabel(
             "\n".join(lines),
-            fontsize="small",
+            fontsize="medium",
             x=0.01,
             horizontalalignment="left",
         )
@@ -84,23 +80,26 @@ class NoFreeLunch(comparisons.Comparisons):
 
     def tables(self, result: base.Result) -> str:
         """See base class."""
-        names, labels, ratios = matrix(result["panels"])
-        rows = []
-        for name, of_name in zip(names, ratios, strict=True):
-            cells = [
-                _cell(_row_of(panel, name), ratio)
-                for panel, ratio in zip(result["panels"], of_name, strict=True)
+        panels = result["panels"]
+        names, labels, ratios = ratio_matrix.matrix(panels)
+        rows = [
+            [
+                name,
+                *map(_cell, (ratio_matrix.row(p, name) for p in panels), own),
             ]
-            rows.append([name, *cells])
-        split = ", ".join(
-            f"{panel['label']}: {panel['results']['num_runs']} of "
-            f"{panel['results']['num_steps']} steps"
-            for panel in result["panels"]
+            for name, own in zip(names, ratios, strict=True)
+        ]
+        runs = "; ".join(
+            f"{panel['label']}: {panel['results']['num_runs']} runs of "
+            f"{panel['results']['num_steps']} steps, the best baseline "
+            f"{_baseline(panel)}"
+            for panel in panels
         )
         return "\n\n".join(
             [
-                self.caption(result),
-                f"Ratios to the best of the column, and losses. Runs: {split}.",
+                caption(result, self.trained_on),
+                "Ratios to the best of the column, and losses with their "
+                f"standard errors over runs. {runs}.",
                 markdown.table(["", *labels], rows),
             ]
         )
@@ -110,120 +109,78 @@ class NoFreeLunch(comparisons.Comparisons):
         del result, optimizer
         return {}
 
-    def caption(self, result: base.Result) -> str:
-        """Returns where those trained on a problem win, and where not."""
-        names, labels, ratios = matrix(result["panels"])
-        won, lost = [], []
-        for label, column in zip(labels, ratios.T, strict=True):
-            own = [n for n in self.trained_on.get(label, ()) if n in names]
-            if not own:
-                continue
-            best = names[int(np.nanargmin(column))]
-            if best in own:
-                won.append(label)
-                continue
-            theirs = {name: column[names.index(name)] for name in own}
-            nearest = min(theirs, key=theirs.get)
-            lost.append(
-                f"on {label} {_described(result, label, best)} is best, and "
-                f"{nearest} at {theirs[nearest]:.2f} times its loss"
-            )
-        text = (
-            "Framed cells: optimizers on the problem that they were trained "
-            f"on. One of these is best on {len(won)} of "
-            f"{len(won) + len(lost)} problems"
-        )
-        return f"{text}; {'; '.join(lost)}." if lost else f"{text}."
 
-
-def matrix(
-    panels: Sequence[Mapping[str, Any]],
-) -> tuple[list[str], list[str], np.ndarray]:
-    """Returns names of rows, names of columns, and ratios.
+def caption(
+    result: base.Result, trained_on: Mapping[str, Sequence[str]]
+) -> str:
+    """Returns where those trained on a problem win, and where not.
 
     Args:
-        panels: As `Comparisons.run` returns them.
-
-    Returns:
-        The optimizers' labels, the baseline's last; the panels' labels; and
-        ratios of shape [optimizers, panels]: infinite where an optimizer
-        diverged, NaN where it was not run.
+        result: What `NoFreeLunch.run` returned.
+        trained_on: See `NoFreeLunch`.
     """
-    names = list(
-        dict.fromkeys(
-            name
-            for panel in panels
-            for name, found in panel["results"]["optimizers"].items()
-            if found["learned"]
+    panels = result["panels"]
+    names, labels, ratios = ratio_matrix.matrix(panels)
+    won, lost = 0, []
+    for panel, label, column in zip(panels, labels, ratios.T, strict=True):
+        found = {
+            name: ratio
+            for name, ratio in zip(names, column, strict=True)
+            if not math.isnan(ratio)
+        }
+        own = [n for n in trained_on.get(label, ()) if n in found]
+        if not own or not np.any(np.isfinite(column)):
+            continue
+        best = min(found, key=found.get)
+        if best in own:
+            won += 1
+            continue
+        is_baseline = best == ratio_matrix.BASELINE
+        winner = _baseline(panel) if is_baseline else repr(best)
+        nearest = min(own, key=found.get)
+        at = f"at {ratio_matrix.text(found[nearest])} times its loss"
+        if math.isinf(found[nearest]):
+            at = "diverged"
+        lost.append(
+            f"on {label!r} {winner} is best, and {nearest!r} {at}"
+            f"{_if_level(panel, best, nearest)}"
         )
+    text = (
+        "Framed: optimizers on the problem that they were trained on. One of "
+        f"these is best on {won} of {won + len(lost)} problems"
     )
-    names.append(BASELINE)
-    losses = np.array(
-        [[_loss(_row_of(panel, name)) for panel in panels] for name in names]
+    return f"{text}; {'; '.join(lost)}." if lost else f"{text}."
+
+
+def _if_level(panel: Mapping[str, Any], best: str, other: str) -> str:
+    """Returns what to add where two losses are hardly apart."""
+    found = [ratio_matrix.row(panel, name) for name in (best, other)]
+    values = [f.get(k) for f in found for k in ("last_tenth", "last_tenth_sem")]
+    if not all(map(markdown.is_finite, values)):
+        return ""
+    low, low_error, high, high_error = values
+    is_level = high - low <= math.hypot(low_error, high_error)
+    return " (within the standard error)" if is_level else ""
+
+
+def _baseline(panel: Mapping[str, Any]) -> str:
+    name = comparison_tables.best_baseline(panel["results"]["optimizers"])
+    if name is None:
+        return "none"
+    rate = panel["results"]["optimizers"][name].get("learning_rate")
+    return f"{plot_styles.label(name)} at its searched rate" + (
+        "" if rate is None else f" {rate:.2g}"
     )
-    best = np.nanmin(losses, axis=0)
-    return names, [panel["label"] for panel in panels], losses / best
-
-
-def _row_of(panel: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
-    """Returns what a row shows of a panel; None if it was not run there."""
-    optimizers = panel["results"]["optimizers"]
-    if name == BASELINE:
-        return optimizers.get(comparison_tables.best_baseline(optimizers))
-    return optimizers.get(name)
-
-
-def _loss(found: Mapping[str, Any] | None) -> float:
-    if found is None:
-        return math.nan
-    loss = found["last_tenth"]
-    return loss if markdown.is_finite(loss) else math.inf
-
-
-def _described(result: base.Result, label: str, name: str) -> str:
-    """Returns a row's name, the baseline's own one in that of its row."""
-    if name != BASELINE:
-        return name
-    [panel] = [p for p in result["panels"] if p["label"] == label]
-    best = comparison_tables.best_baseline(panel["results"]["optimizers"])
-    return f"{plot_styles.label(best)} at its searched rate"
 
 
 def _cell(found: Mapping[str, Any] | None, ratio: float) -> str:
     if found is None:
         return ""
-    return f"{_text(ratio)} ({markdown.loss(found['last_tenth'])})"
-
-
-def _text(ratio: float) -> str:
-    """Returns a ratio with as many digits as a cell has room for."""
-    if math.isnan(ratio):
-        return ""
-    if math.isinf(ratio):
-        return "NaN"
-    if ratio >= _WORST:
-        return f">{_WORST:.0f}"
-    return f"{ratio:.2f}" if ratio < 10 else f"{ratio:.0f}"
-
-
-def _draw_cells(axes: mpl_axes.Axes, ratios: np.ndarray) -> None:
-    norm = colors.LogNorm(1.0, _WORST, clip=True)
-    shown = np.ma.masked_invalid(
-        np.where(np.isinf(ratios), _WORST, np.minimum(ratios, _WORST))
-    )
-    axes.imshow(shown, cmap="cividis_r", norm=norm, aspect="auto")
-    for (row, column), ratio in np.ndenumerate(ratios):
-        # Light colours are those of small ratios.
-        is_dark = np.isfinite(norm(ratio)) and norm(ratio) > 0.5
-        axes.text(
-            column,
-            row,
-            _text(ratio),
-            color="white" if is_dark else "black",
-            fontsize="small",
-            horizontalalignment="center",
-            verticalalignment="center",
-        )
+    loss, error = found["last_tenth"], found.get("last_tenth_sem")
+    text = markdown.loss(loss)
+    if markdown.is_finite(loss) and markdown.is_finite(error):
+        text = markdown.loss_and_error(loss, error)
+    return f"{ratio_matrix.text(ratio)} ({text})"
 
 
 def _frame(column: int, row: int) -> patches.Rectangle:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib import figure as mpl_figure
 
+from l2l_tf.evaluation import plot_styles
 from l2l_tf.evaluation import plotting
 from l2l_tf.evaluation import proposals
 from l2l_tf.figures import base
@@ -18,6 +19,9 @@ from l2l_tf.figures import markdown
 _REACH = 3.0
 """Gradients shown, over the root mean square of the run's, or more where more
 was met."""
+
+_NEAREST = 1e-3
+"""The gradient next to zero, as a share of the largest one."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +36,7 @@ class ProposalSweeps(base.Figure):
         title: See base class.
         panel: The problem, one learned optimizer, and baselines.
         steps: Steps, counted from 1.
-        num_values: Gradients of a curve.
+        num_values: Gradients of a curve, an odd number.
         parameters: See `Histories`.
         note: See base class.
     """
@@ -78,7 +82,7 @@ class ProposalSweeps(base.Figure):
                 _REACH * float(np.sqrt(np.mean(np.square(met)))),
                 *(abs(value) for value in at_steps),
             )
-            values = np.linspace(-reach, reach, num_values)
+            values = reach * _spread(num_values)
             coordinates.append(
                 {
                     "parameter": problem.parameter_names[coordinate.parameter],
@@ -147,13 +151,46 @@ class ProposalSweeps(base.Figure):
             for place, step in enumerate(result["steps"])
         ]
         names = list(result["coordinates"][0]["updates"])
+        shares = {
+            name: [
+                _around_zero(found, name, place)
+                for found in result["coordinates"]
+                for place in range(len(result["steps"]))
+            ]
+            for name in names
+        }
+        medians = ", ".join(
+            f"{plot_styles.label(name)} {np.median(own):.2g}"
+            for name, own in shares.items()
+        )
         return (
             "How far proposals lie apart over all gradients shown, and for "
             "how many of these the learned optimizer goes downhill:\n\n"
             + markdown.table(
-                ["coordinate", "step", "gradient met", *names, "downhill"], rows
+                [
+                    *("coordinate", "step", "gradient met"),
+                    *map(plot_styles.label, names),
+                    "downhill",
+                ],
+                rows,
             )
+            + "\n\nWhat part of that lies within the hundredth of the "
+            f"gradients around zero, medians over all rows: {medians}."
         )
+
+
+def _around_zero(found: base.Result, name: str, place: int) -> float:
+    values = np.array(found["values"], float)
+    updates = np.array(found["updates"][name][place], float)
+    is_near = np.abs(values) <= 0.01 * np.max(values)
+    whole = np.ptp(updates)
+    return float(np.ptp(updates[is_near]) / whole) if whole > 0 else np.nan
+
+
+def _spread(count: int) -> np.ndarray:
+    """Returns numbers from -1 to 1, dense around zero, where updates turn."""
+    positive = np.geomspace(_NEAREST, 1.0, count // 2)
+    return np.concatenate([-positive[::-1], [0.0], positive])
 
 
 def _downhill(found: base.Result, name: str, place: int) -> float:

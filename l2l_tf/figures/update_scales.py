@@ -57,8 +57,10 @@ class UpdateScales(inside.Inside):
         axes: mpl_axes.Axes,
         curves: Mapping[str, base.Result],
         looks: Mapping[str, Mapping[str, Any]],
+        markers: Mapping[str, str],
     ) -> None:
         """See base class."""
+        del markers
         for name, style in looks.items():
             values = curves[name]
             axes.plot(
@@ -80,7 +82,7 @@ class UpdateScales(inside.Inside):
             unchanged = found[np.argmin(np.abs(np.log(factors)))]
             return [
                 f"{unchanged:.2g}",
-                *(f"{size / unchanged:.2g}" for size in found[::2]),
+                *(_ratio(size / unchanged) for size in found[::2]),
             ]
 
         factors = next(iter(result["panels"][0]["curves"].values()))["factors"]
@@ -92,3 +94,7 @@ class UpdateScales(inside.Inside):
                 inside.rows(result, cells),
             )
         )
+
+
+def _ratio(value: float) -> str:
+    return f"{value:.2g}" if value < 99.5 else f"{value:,.0f}"

@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from l2l_tf.core import checks
+from l2l_tf.core import folders
 from l2l_tf.keras_optimizers import diagnostics
 from l2l_tf.keras_optimizers import learned_optimizer
 from l2l_tf.keras_optimizers import rule_part
@@ -31,7 +32,8 @@ class LearnedOptimizerMonitor(keras.callbacks.Callback):
     steepest descent), steps that were skipped, and of its LSTM's state,
     outputs and cells, the root mean square and the share of numbers above
     0.95 in size. Every few epochs, of each variable a histogram of how the
-    epoch's first step changed it. With a fallback, whether it has taken over
+    epoch's first step changed it (with `steps_per_execution=n`, its first n
+    steps together). With a fallback, whether it has taken over
     is a scalar, too, and `fell_back` in the logs of each epoch;
     `on_hand_over` tells of the moment.  Warnings of the optimizer come at the
     end of each epoch, rather than of `fit`.
@@ -52,9 +54,17 @@ class LearnedOptimizerMonitor(keras.callbacks.Callback):
             on_hand_over: Called with the number of steps and the optimizer
                 when a fallback takes over.
             histogram_freq: Epochs between two histograms; 0 for none.
+
+        Raises:
+            ValueError: If an argument is not accepted.
         """
         super().__init__()
+        if not isinstance(log_dir, (str, os.PathLike)):
+            raise ValueError(
+                f"log_dir must be the path of a folder; received {log_dir!r}."
+            )
         self._log_dir = os.path.join(os.fspath(log_dir), "train")
+        folders.check_place("log_dir", self._log_dir)
         self._update_freq = checks.integer("update_freq", update_freq)
         self._on_hand_over = on_hand_over
         self._histograms = update_histograms.UpdateHistograms(
@@ -66,13 +76,13 @@ class LearnedOptimizerMonitor(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None) -> None:
         """See base class; refuses a model without a learned optimizer."""
+        optimizer = self.model.optimizer
+        # This one may make those that it consists of when it is built.
+        if optimizer.built or not _has_parts(optimizer):
+            self._check()
         found = learned_optimizers(self.model.optimizer)
-        if not found:
-            raise ValueError(
-                "LearnedOptimizerMonitor needs a model compiled with a "
-                f"LearnedOptimizer; received {self.model.optimizer!r}."
-            )
         self._fell_back = {o.name for o in found if o.fell_back}
+        self._last = _steps(self.model.optimizer)
         self._writer = tf.summary.create_file_writer(self._log_dir)
 
     def on_epoch_begin(self, epoch, logs=None) -> None:
@@ -87,6 +97,7 @@ class LearnedOptimizerMonitor(keras.callbacks.Callback):
         """See base class."""
         with self._writing():
             self._histograms.after_step(self.model.trainable_variables)
+        self._check()
         step = _steps(self.model.optimizer)
         for optimizer in learned_optimizers(self.model.optimizer):
             if optimizer.fell_back and optimizer.name not in self._fell_back:
@@ -128,6 +139,13 @@ class LearnedOptimizerMonitor(keras.callbacks.Callback):
         """See base class."""
         self._writer.close()
 
+    def _check(self) -> None:
+        if not learned_optimizers(self.model.optimizer):
+            raise ValueError(
+                "LearnedOptimizerMonitor needs a model compiled with a "
+                f"LearnedOptimizer; received {self.model.optimizer!r}."
+            )
+
     @contextlib.contextmanager
     def _writing(self, step: int | None = None) -> Iterator[None]:
         """Makes summaries go to the file, at a step."""
@@ -149,8 +167,12 @@ def learned_optimizers(
     ]
 
 
+def _has_parts(optimizer: keras.optimizers.Optimizer) -> bool:
+    return isinstance(optimizer, keras.optimizers.MultiOptimizer)
+
+
 def _parts(optimizer) -> Sequence[keras.optimizers.Optimizer]:
-    if isinstance(optimizer, keras.optimizers.MultiOptimizer):
+    if _has_parts(optimizer):
         return optimizer.optimizers
     inner = getattr(optimizer, "inner_optimizer", None)
     return [] if inner is None else [inner]

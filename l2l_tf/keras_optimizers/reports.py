@@ -22,7 +22,7 @@ class Run(NamedTuple):
     Attributes:
         steps: Steps made.
         skipped: Steps whose gradients were not finite.
-        rules: What was trained, and for how many steps: `RulePart`s.
+        rules: What was trained, and for how many steps, each a `RulePart`.
         losses: See `l2l_tf.keras_optimizers.losses.follow`.
         fallback: The fallback's name, None if there is none.
         fell_back: Whether it has taken over.

@@ -8,11 +8,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from l2l_tf.core import distinct
+
 
 class UpdateHistograms:
     """Compares variables before and after the first step of some epochs.
 
-    Only then are variables copied: all other steps cost nothing.
+    Keras tells of executions, so that with `steps_per_execution=n` the first n
+    steps are compared together. Only then are variables copied: all other
+    steps cost nothing.
     """
 
     def __init__(self, frequency: int):
@@ -43,10 +47,10 @@ class UpdateHistograms:
             return
         self._is_due = False
         after = _values(variables)
-        for variable, old, new in zip(variables, before, after, strict=True):
+        # Named like the histograms of the weights themselves.
+        names = distinct.names(v.path.replace(":", "_") for v in variables)
+        for name, old, new in zip(names, before, after, strict=True):
             update = np.ravel(new - old).astype(np.float64)
-            # Named like the histogram of the weights themselves.
-            name = variable.path.replace(":", "_")
             tf.summary.histogram(
                 f"{name}/update_histogram",
                 update[np.isfinite(update)],

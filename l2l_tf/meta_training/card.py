@@ -31,27 +31,34 @@ METRICS = (
 """What trainings are compared by."""
 
 
-def text(config: config_lib.Config) -> str:
+def text(config: config_lib.Config, data: str = "") -> str:
     """Returns a list in Markdown: what is trained, on what, how, with what.
+
+    What has no value, such as the recipe of a training without one, is left
+    out.
 
     Args:
         config: What is trained, and how.
+        data: The problem's `data`.
     """
     versions = provenance.versions().items()
     facts = {
         "problem": config.problem["name"],
-        "data and options": _code(config.problem["options"]),
+        "data": data,
+        "options": _code(config.problem["options"]),
         "rule": _code(config.rule),
-        "recipe": config.recipe or "none",
+        "recipe": config.recipe,
         "starts from": config.initial_optimizer or "fresh weights",
-        "command": f"`{config.command}`" if config.command else "none",
+        "command": config.command and f"`{config.command}`",
         "versions": ", ".join(
             f"{name} {version}" for name, version in versions
         ),
     }
     for name, value in dataclasses.asdict(config.settings).items():
         facts[name] = _code(value)
-    return "\n".join(f"- **{name}**: {value}" for name, value in facts.items())
+    return "\n".join(
+        f"- **{name}**: {value}" for name, value in facts.items() if value
+    )
 
 
 def columns(config: config_lib.Config) -> dict[str, str | float]:

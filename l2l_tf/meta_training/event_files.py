@@ -1,7 +1,11 @@
-"""TensorBoard's files: what a killed process wrote too early is taken back."""
+"""An experiment's files for TensorBoard, which it knows from those of others.
+
+What a killed process wrote too early is taken back.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pathlib
 import struct
@@ -23,32 +27,66 @@ def exist(folder: str | os.PathLike) -> bool:
     return any(pathlib.Path(folder).glob(_PATTERN))
 
 
-def hold_graph(folder: str | os.PathLike) -> bool:
-    """Returns whether the files in a folder hold a graph."""
-    return any(
-        event.graph_def
-        for file in pathlib.Path(folder).glob(_PATTERN)
-        for event, _ in _records(file.read_bytes())
-    )
+class EventFiles:
+    """The files of one experiment in a folder that others may share.
 
-
-def forget_after(folder: str | os.PathLike, run: int) -> None:
-    """Removes all points after a run, and what a kill left half written.
-
-    A training goes on from its last checkpoint, which may be older than its
-    last point: it will write these points again.
-
-    Args:
-        folder: The folder; what lies in folders below it stays.
-        run: The last run whose points stay.
+    Their names end with a digest of where the experiment lies, seen from the
+    folder: both may be moved together.
     """
-    for file in pathlib.Path(folder).glob(_PATTERN):
-        content = file.read_bytes()
-        kept = b"".join(
-            record for event, record in _records(content) if event.step <= run
+
+    def __init__(
+        self, folder: str | os.PathLike, experiment: str | os.PathLike
+    ):
+        """Takes the folder of the files, and the experiment's."""
+        self._folder = pathlib.Path(folder).expanduser()
+        way = os.path.relpath(_resolved(experiment), _resolved(folder))
+        digest = hashlib.sha256(os.fsencode(way)).hexdigest()
+        self._suffix = f".{digest[:12]}.v2"
+
+    def writer(self) -> tf.summary.SummaryWriter:
+        """Opens one more file."""
+        return tf.summary.create_file_writer(
+            os.fspath(self._folder), filename_suffix=self._suffix
         )
-        if kept != content:
-            files.write_bytes(file, kept)
+
+    def hold_graph(self) -> bool:
+        """Returns whether they hold a graph."""
+        return any(
+            event.graph_def
+            for file in self._files()
+            for event, _ in _records(file.read_bytes())
+        )
+
+    def forget_after(self, run: int) -> None:
+        """Removes all points after a run, and what a kill left half written.
+
+        A training goes on from its last checkpoint, which may be older than
+        its last point: it will write these points again.
+
+        Args:
+            run: The last run whose points stay.
+        """
+        for file in self._files():
+            content = file.read_bytes()
+            kept = b"".join(
+                record
+                for event, record in _records(content)
+                if event.step <= run
+            )
+            if kept != content:
+                files.write_bytes(file, kept)
+
+    def remove(self) -> None:
+        """Removes them all."""
+        for file in self._files():
+            file.unlink()
+
+    def _files(self) -> list[pathlib.Path]:
+        return list(self._folder.glob(f"{_PATTERN}{self._suffix}"))
+
+
+def _resolved(path: str | os.PathLike) -> str:
+    return os.path.realpath(pathlib.Path(path).expanduser())
 
 
 def _records(content: bytes) -> Iterator[tuple[tf.compat.v1.Event, bytes]]:

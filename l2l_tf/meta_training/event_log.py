@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import collections
 import dataclasses
+import functools
+import logging
 import os
 from collections.abc import Iterable, Sequence
 
@@ -12,6 +13,7 @@ import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams
 
 from l2l_tf.core import checks
+from l2l_tf.core import distinct
 from l2l_tf.evaluation import plotting
 from l2l_tf.meta_training import baselines as baselines_lib
 from l2l_tf.meta_training import card
@@ -24,8 +26,10 @@ from l2l_tf.meta_training import reporting
 from l2l_tf.meta_training import run_seconds
 from l2l_tf.meta_training import trainer as meta_training
 
+_log = logging.getLogger(__name__)
+
 _LARGEST = 100_000
-"""Numbers behind a histogram: of more, evenly spaced ones are taken."""
+"""Numbers behind a histogram: of more, so many are drawn."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Log:
     Attributes:
         is_on: Whether it writes anything.
         baselines: Hand-designed rules that validations are drawn beside. They
-            are run once, at the first validation.
+            are run once, at the first validation, and kept beside the log.
         known_rates: Their learning rates; what it does not know is searched.
         profile: How many runs are profiled.
     """
@@ -89,27 +93,51 @@ class TensorBoardReporter:
         """Opens a file.
 
         Args:
-            log_dir: The folder for TensorBoard's files. Where these hold a
-                graph, the training goes on, and is not described again.
+            log_dir: The folder for TensorBoard's files. Where the training's
+                own hold a graph, it goes on, and is not described again.
             trainer: What trains.
             config: What is trained, and how.
             log: What to write.
-            name: What the training is called beside others.
+            name: The experiment's folder, by which it is told from others.
         """
         self._trainer = trainer
-        self._is_described = event_files.hold_graph(log_dir)
-        self._card = card.text(config)
+        own_files = event_files.EventFiles(log_dir, name)
+        self._is_described = own_files.hold_graph()
+        self._card = card.text(config, trainer.problem.data)
         self._columns = card.columns(config)
         self._name = name
         self._observer = observation.Observer(trainer)
         self._baselines = baselines_lib.Baselines(
-            trainer.problem, config.settings, log.baselines, log.known_rates
+            trainer.problem,
+            config.settings,
+            log.baselines,
+            log.known_rates,
+            log_dir,
         )
         self._runs = run_seconds.RunSeconds()
-        self._writer = tf.summary.create_file_writer(os.fspath(log_dir))
+        self._writer = own_files.writer()
+        self._log_dir = log_dir
+        self._is_broken = False
 
     def after_run(self, report: progress.Report) -> None:
-        """See `l2l_tf.meta_training.reporting.Reporter`."""
+        """See `l2l_tf.meta_training.reporting.Reporter`.
+
+        Where the log cannot be written, training goes on without.
+        """
+        if self._is_broken:
+            return
+        try:
+            self._write(report)
+        except (OSError, tf.errors.OpError) as error:
+            self._is_broken = True
+            _log.warning(
+                "TensorBoard's files in %s cannot be written, and training "
+                "goes on without: %s",
+                self._log_dir,
+                str(error).partition("\n")[0],
+            )
+
+    def _write(self, report: progress.Report) -> None:
         self._runs.add(report.seconds)
         with self._writer.as_default(step=report.run):
             if not self._is_described:
@@ -129,7 +157,11 @@ class TensorBoardReporter:
 
     def close(self) -> None:
         """See `l2l_tf.meta_training.reporting.Reporter`."""
-        self._writer.close()
+        try:
+            self._writer.close()
+        except (OSError, tf.errors.OpError):
+            if not self._is_broken:
+                raise
 
     def _describe(self) -> None:
         tf.summary.text("training", self._card, step=0)
@@ -152,13 +184,13 @@ class TensorBoardReporter:
         image = plotting.to_array(figure)[np.newaxis]
         tf.summary.image("validation/learning_curves", image)
         first, *_ = self._trainer.problem.members
-        names = _distinct(first.parameter_names)
+        names = distinct.names(first.parameter_names)
         _scalars(
             "update_norms", **dict(zip(names, seen.update_norms, strict=True))
         )
         _histograms("updates", names, seen.updates)
         phi = self._trainer.rule.trainable_variables
-        names = _distinct(v.name.removesuffix(":0") for v in phi)
+        names = distinct.names(v.name.removesuffix(":0") for v in phi)
         _histograms("phi", names, [variable.numpy() for variable in phi])
         _histograms("states", map(str, range(len(seen.states))), seen.states)
         _scalars("seconds", validation=report.validation_seconds)
@@ -172,7 +204,7 @@ class TensorBoardReporter:
         )
 
 
-def _scalars(group: str, **values: float) -> None:
+def _scalars(group: str, /, **values: float) -> None:
     for name, value in values.items():
         tf.summary.scalar(f"{group}/{name}", value)
 
@@ -183,15 +215,17 @@ def _histograms(
     """Writes a histogram of the finite ones of each tensor's values."""
     for name, values in zip(names, tensors, strict=True):
         flat = np.ravel(values)
-        flat = flat[:: max(1, -(-flat.size // _LARGEST))].astype(np.float64)
+        if flat.size > _LARGEST:
+            flat = flat[_drawn(flat.size)]
+        flat = flat.astype(np.float64)
         tf.summary.histogram(f"{group}/{name}", flat[np.isfinite(flat)])
 
 
-def _distinct(names: Iterable[str]) -> list[str]:
-    """Returns names of which those that were there before are numbered."""
-    seen: collections.Counter[str] = collections.Counter()
-    found = []
-    for name in names:
-        found.append(f"{name}_{seen[name]}" if seen[name] else name)
-        seen[name] += 1
-    return found
+@functools.cache
+def _drawn(size: int) -> np.ndarray:
+    """Returns which of so many numbers are taken, the same each time.
+
+    Evenly spaced ones would miss whole rows of some shapes.
+    """
+    draws = np.random.default_rng(0)
+    return draws.choice(size, _LARGEST, replace=False, shuffle=False)

@@ -8,6 +8,7 @@ save_path/.lock          keeps a second training out
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -79,7 +80,9 @@ class Experiment:
             reporters: Are told of every run, and closed at the end.
         """
         config_lib.write_config(self.path, self.config)
-        try:
+        with contextlib.ExitStack() as stack:
+            for reporter in reporters:
+                stack.callback(reporter.close)
             for report in self.trainer.train():
                 # Before the checkpoint: a resumed training takes back what was
                 # reported after it, and cannot make up for what is missing.
@@ -87,9 +90,6 @@ class Experiment:
                     reporter.after_run(report)
                 if report.validation is not None or self._checkpoints.is_due:
                     self._checkpoints.save(report.run)
-        finally:
-            for reporter in reporters:
-                reporter.close()
 
     def export(
         self,
@@ -236,7 +236,12 @@ def run(
         replacement.replacing(experiment.path, overwrite),
         locking.locked(experiment.path, lambda: int(progress.runs_done) > 0),
     ):
-        _train(experiment, log_dir or experiment.path / "logs", log)
+        log_dir = log_dir or experiment.path / "logs"
+        own_files = event_files.EventFiles(log_dir, experiment.path)
+        if overwrite:
+            # Those outside of the folder have not gone with it.
+            own_files.remove()
+        _train(experiment, log_dir, log)
         return experiment.export(test_runs=test_runs, baselines=baselines)
 
 
@@ -248,7 +253,8 @@ def _train(
     if experiment.restore():
         print(f"Resumed after run {int(progress.runs_done)}.")
     if is_continued:
-        event_files.forget_after(log_dir, int(progress.runs_done))
+        own_files = event_files.EventFiles(log_dir, experiment.path)
+        own_files.forget_after(int(progress.runs_done))
     settings = experiment.config.settings
     console = reporting.ConsoleReporter(
         settings.num_epochs, settings.log_period, int(progress.runs_done)

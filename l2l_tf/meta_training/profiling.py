@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 
 import tensorflow as tf
 
 from l2l_tf.meta_training import progress
+
+_log = logging.getLogger(__name__)
 
 
 class ProfileReporter:
@@ -29,7 +32,12 @@ class ProfileReporter:
         if self._left <= 0:
             self.close()
         elif not self._is_on:
-            tf.profiler.experimental.start(self._log_dir)
+            try:
+                tf.profiler.experimental.start(self._log_dir)
+            except tf.errors.AlreadyExistsError:
+                _log.warning("No profile: another profiler is running.")
+                self._left = 0
+                return
             self._is_on = True
 
     def close(self) -> None:

@@ -31,15 +31,19 @@ class RunSeconds:
 
         Returns:
             Seconds of the `optimizee`, the `rule` and, what is left of the
-            median run, the `meta_gradient` with Adam's steps. Nothing if no
-            run has been timed since the last call.
+            median run, the `meta_gradient` with Adam's steps. They add up to
+            the median run: where noise makes a part longer than what it is
+            part of, it is cut. Nothing if no run has been timed since the
+            last call.
         """
         if not self._seconds:
             return {}
         run = float(np.median(self._seconds))
         self._seconds = []
+        all_forward = min(run, num_optimizees * forward)
+        all_optimizees = min(all_forward, num_optimizees * optimizee)
         return {
-            "optimizee": num_optimizees * optimizee,
-            "rule": num_optimizees * max(0.0, forward - optimizee),
-            "meta_gradient": max(0.0, run - num_optimizees * forward),
+            "optimizee": all_optimizees,
+            "rule": all_forward - all_optimizees,
+            "meta_gradient": run - all_forward,
         }

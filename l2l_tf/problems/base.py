@@ -46,10 +46,13 @@ class Family(abc.ABC):
         name: What it is called.
         split: The data that it draws from, one of `SPLITS`.
         options: What tells it from others of its name, as plain values.
+        data: The name, version and sizes of its data set; empty if it has
+            none, or none that is known.
     """
 
     name = "family"
     options: Mapping[str, Any] = {}
+    data: str = ""
     split: str
 
     @property

@@ -34,12 +34,33 @@ class Images(NamedTuple):
 
 
 class Dataset(NamedTuple):
-    """The three splits of a data set, which share no example."""
+    """The three splits of a data set, which share no example.
+
+    Attributes:
+        train: What is trained on.
+        validation: What decides between trainings.
+        test: What results are told of.
+        num_classes: How many classes the labels are of.
+        name: What the data set is called, and its version.
+    """
 
     train: Images
     validation: Images
     test: Images
     num_classes: int
+    name: str = ""
+
+    def describe(self) -> str:
+        """Returns in words what it is, and how large its splits are."""
+        sizes = (
+            f"{split} {len(getattr(self, split).labels):,}"
+            for split in ("train", "validation", "test")
+        )
+        shape = "x".join(map(str, self.train.images.shape[1:]))
+        return (
+            f"{self.name}: images of {shape} in {self.num_classes} classes; "
+            f"{', '.join(sizes)}"
+        )
 
 
 def load(
@@ -105,12 +126,17 @@ def select(dataset: Dataset, labels: Sequence[int]) -> Dataset:
         return Images(split.images[own >= 0], own[own >= 0], split.scale)
 
     return Dataset(
-        of(dataset.train), of(dataset.validation), of(dataset.test), len(labels)
+        of(dataset.train),
+        of(dataset.validation),
+        of(dataset.test),
+        len(labels),
+        dataset.name,
     )
 
 
 @functools.cache
 def _load_digits() -> Dataset:
+    import sklearn
     from sklearn import datasets
 
     digits = datasets.load_digits()
@@ -128,14 +154,15 @@ def _load_digits() -> Dataset:
             strict=True,
         )
     )
-    return Dataset(train, validation, test, num_classes=10)
+    name = f"digits of scikit-learn {sklearn.__version__}"
+    return Dataset(train, validation, test, 10, name)
 
 
 @functools.cache
 def _split_tfds(
     name: str, data_dir: str, num_validation: int | None
 ) -> Dataset:
-    train, test, num_classes = _load_tfds(name, data_dir)
+    train, test, num_classes, full_name = _load_tfds(name, data_dir)
     size = len(train.labels)
     if num_validation is None:
         num_validation = size // 6
@@ -150,12 +177,13 @@ def _split_tfds(
         Images(train.images[bound:], train.labels[bound:], train.scale),
         test,
         num_classes,
+        full_name,
     )
 
 
 @functools.cache
-def _load_tfds(name: str, data_dir: str) -> tuple[Images, Images, int]:
-    """Returns the train split, the test split and the number of classes."""
+def _load_tfds(name: str, data_dir: str) -> tuple[Images, Images, int, str]:
+    """Returns two splits, the number of classes, and name and version."""
     # Both are slow to import, and only needed here.
     import tensorflow as tf
     import tensorflow_datasets as tfds
@@ -204,7 +232,7 @@ def _load_tfds(name: str, data_dir: str) -> tuple[Images, Images, int]:
         Images(images, labels.astype(np.int32), 1.0 / 255.0)
         for images, labels in ((images, labels), test)
     )
-    return train, test, info.features["label"].num_classes
+    return train, test, info.features["label"].num_classes, info.full_name
 
 
 def _check_download(name: str, data_dir: str) -> None:

@@ -51,6 +51,9 @@ class Ensemble(base.Problem):
             "problems": registry.to_list(problems),
             "weights": factors,  # what the released code calls them
         }
+        # One after the other, and each but once.
+        known = dict.fromkeys(p.data for p in problems if p.data)
+        self.data = "; ".join(known)
         self.factors = list(factors)
         # Functions are summed one by one; other numbers make no loss.
         numbers = {problem.num_functions for problem in problems}

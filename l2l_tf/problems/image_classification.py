@@ -70,6 +70,7 @@ class ImageProblem(sonnet_model.SonnetModel):
         }
         if labels is not None:
             self.options["labels"] = list(labels)
+        self.data = dataset.describe()
 
 
 class ImageClassification(ImageProblem):

@@ -35,6 +35,8 @@ class Mixture(base.Family):
         self.split = problems[0].split
         self._members = [m for problem in problems for m in problem.members]
         self.options = {"problems": registry.to_list(problems)}
+        known = dict.fromkeys(m.data for m in self._members if m.data)
+        self.data = "; ".join(known)
 
     @property
     def members(self) -> Sequence[base.Problem]:

@@ -36,18 +36,18 @@ def test_curvature_is_that_of_the_functions_matrices(quadratic, along):
         update = -_RATE * gradient
         bent = 2 * np.sum(np.einsum("nij,nj->ni", w, update) ** 2)
         size = np.sqrt(np.sum(update**2))
-        slope = np.sum(gradient * update) / size
+        derivative = np.sum(gradient * update) / size
         values = {
             "norms": size,
             "gradient_norms": size / _RATE,
             "curvatures": bent / size**2,
-            "slopes": slope,
+            "derivatives": derivative,
         }
         for name, expected in values.items():
             np.testing.assert_allclose(
                 getattr(along, name)[step], expected, rtol=1e-3, err_msg=name
             )
-        to_minimum = -slope / (bent / size**2)
+        to_minimum = -derivative / (bent / size**2)
         assert along.lengths()[step] == pytest.approx(
             size / to_minimum, rel=1e-3
         )

@@ -85,3 +85,27 @@ def test_steps_that_cannot_be_looked_back_from_are_refused(step, gradients):
     rule = rules.make_rule({"rule": "sgd", "learning_rate": _RATE})
     with pytest.raises(ValueError, match=f"from 3 to 8; received {step}"):
         look_back.effects(rule, gradients, [step], 3)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"averaging_cells": 1},
+        {"inputs": "rms"},
+        {"outputs": "rms"},
+        {"rule": "vectorwise", "size": 2},
+    ],
+)
+def test_rules_whose_coordinates_share_something_are_refused(
+    options, gradients
+):
+    rule = rules.make_rule({"layers": [3], "initializer": 0.5, **options})
+    with pytest.raises(ValueError, match="share nothing; received"):
+        look_back.effects(rule, gradients[:1], [5], 3)
+
+
+@pytest.mark.parametrize(("steps", "num_back"), [([], 3), ([5], -1)])
+def test_nothing_to_look_back_at_is_refused(steps, num_back, gradients):
+    rule = rules.make_rule({"rule": "sgd", "learning_rate": _RATE})
+    with pytest.raises(ValueError, match="Looking back takes gradients"):
+        look_back.effects(rule, gradients, steps, num_back)

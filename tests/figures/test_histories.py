@@ -80,9 +80,13 @@ def test_it_is_drawn_and_told(figure, result):
     table = figure.tables(result)
     found = result["coordinates"][0]
     same = np.sign(found["updates"]["LSTM"]) == np.sign(found["updates"]["sgd"])
-    [row] = [r for r in table.splitlines() if histories.title(found) in r]
+    row, multiples = (
+        r for r in table.splitlines() if histories.title(found) in r
+    )
     assert row.endswith(f"| {np.mean(same):.0%} |")
-    assert "adam 0.05, sgd 2" in table
+    assert "Adam 0.05, SGD 2" in table
+    sizes = {n: np.mean(np.abs(u)) for n, u in found["updates"].items()}
+    assert f"| {sizes['LSTM'] / sizes['adam']:.3f} |" in multiples
 
 
 def test_a_rate_that_is_not_known_is_searched_and_kept(

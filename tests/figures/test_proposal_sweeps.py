@@ -44,6 +44,7 @@ def test_gradients_are_replaced_by_others_around_those_met(result):
         values = np.array(found["values"])
         assert len(values) == 5 and values[2] == 0.0
         np.testing.assert_allclose(values, -values[::-1])
+        assert 0 < values[3] < 0.01 * values[4]
         assert all(abs(met) <= values[-1] * 1.001 for met in found["met"])
         for updates in found["updates"]["sgd"]:
             np.testing.assert_allclose(updates, -2.0 * values, rtol=1e-3)
@@ -58,7 +59,10 @@ def test_it_is_drawn_and_told(figure, result):
     np.testing.assert_array_equal(
         axes[3].lines[0].get_ydata(), found["updates"]["LSTM"][1]
     )
-    rows = figure.tables(result).splitlines()[-4:]
+    *_, shares = lines = figure.tables(result).splitlines()
+    rows = lines[-6:-2]
+    # The values next to zero are a thousandth of the largest.
+    assert shares.endswith("SGD 0.001.")
     values = np.array(found["values"])
     downhill = values * np.array(found["updates"]["LSTM"][1]) < 0
     assert rows[3].endswith(f"| {np.mean(downhill[values != 0]):.0%} |")

@@ -68,6 +68,42 @@ def test_finds_learned_optimizers_in_wrappers(exported, tmp_path):
     assert len(tags) == 7 and "batch_fell_back" in tags
 
 
+def test_optimizers_that_are_made_later_are_found(exported, tmp_path):
+    by_function = keras.optimizers.MultiOptimizer(
+        lambda variable: LearnedOptimizer(exported)
+    )
+    callback = LearnedOptimizerMonitor(tmp_path)
+    tags = _fit(by_function, tmp_path, callback)
+    assert any(tag.startswith("batch_cosine") for tag in tags)
+    plain = keras.optimizers.MultiOptimizer(
+        lambda variable: keras.optimizers.SGD(0.1)
+    )
+    with pytest.raises(ValueError, match="needs a model compiled with"):
+        _fit(plain, tmp_path, callback)
+
+
+def test_a_second_training_keeps_to_the_grid_of_steps(exported, tmp_path):
+    model = keras.Sequential([keras.Input([3]), keras.layers.Dense(1)])
+    model.compile(LearnedOptimizer(exported), loss="mse")
+    data = INPUTS, INPUTS[:, :1]
+    model.fit(*data, batch_size=8, verbose=0)
+    callback = LearnedOptimizerMonitor(tmp_path, update_freq=6)
+    model.fit(*data, batch_size=8, epochs=2, callbacks=[callback], verbose=0)
+    scalars = events.scalars(tmp_path / "train")
+    assert list(scalars["batch_cosine"]) == [12, 18, 24]
+
+
+@pytest.mark.parametrize(
+    "log_dir", [None, 5, pytest.param("file", id="a file")]
+)
+def test_places_where_nothing_can_be_written_are_refused(log_dir, tmp_path):
+    if log_dir == "file":
+        log_dir = tmp_path / "file"
+        log_dir.touch()
+    with pytest.raises(ValueError, match="log_dir"):
+        LearnedOptimizerMonitor(log_dir)
+
+
 def test_several_learned_optimizers_have_curves_of_their_own(
     exported, tmp_path
 ):

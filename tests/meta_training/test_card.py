@@ -1,9 +1,13 @@
 """Tests of l2l_tf/meta_training/card.py."""
 
+import dataclasses
+
+import sklearn
 import tensorflow as tf
 from tensorboard.plugins.hparams import plugin_data_pb2
 
 from l2l_tf.meta_training import card
+from l2l_tf.problems import image_classification
 from tests import events
 
 
@@ -13,10 +17,22 @@ def test_text_tells_recipe_command_versions_and_data(small_config):
     assert rows["recipe"] == "small/first"
     assert rows["command"] == "`python train.py | tee log`"
     assert f"tensorflow {tf.__version__}," in rows["versions"]
-    assert '"num_dims": 3' in rows["data and options"]
+    assert '"num_dims": 3' in rows["options"]
+    assert "data" not in rows
     assert '"layers": [4]' in rows["rule"]
     assert rows["starts from"] == "fresh weights"
     assert rows["num_steps"] == "`6`"
+
+
+def test_text_tells_of_data_and_leaves_out_what_has_no_value(small_config):
+    plain = dataclasses.replace(small_config, command="", recipe=None)
+    problem = image_classification.Digits()
+    text = card.text(plain, problem.data)
+    assert f"- **data**: digits of scikit-learn {sklearn.__version__}" in text
+    assert (
+        "images of 8x8x1 in 10 classes; train 599, validation 599, te" in text
+    )
+    assert "command" not in text and "recipe" not in text
 
 
 def test_columns_are_plain_values(small_config):

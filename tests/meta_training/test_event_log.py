@@ -169,10 +169,73 @@ def test_numbers_that_are_not_finite_end_no_training(
     assert "validation/learning_curves" in points
 
 
-def test_names_that_several_tensors_have_are_told_apart():
-    assert event_log._distinct(["w", "b", "w", "w"]) == ["w", "b", "w_1", "w_2"]
+def test_a_histogram_of_many_numbers_is_of_every_part_of_them():
+    shape = [20, 784, 20]
+    drawn = event_log._drawn(np.prod(shape))
+    assert len(set(drawn)) == len(drawn) == 100_000
+    for found, size in zip(np.unravel_index(drawn, shape), shape, strict=True):
+        counts = np.bincount(found, minlength=size)
+        np.testing.assert_allclose(counts, len(drawn) / size, rtol=0.4)
+    np.testing.assert_array_equal(event_log._drawn(np.prod(shape)), drawn)
+
+
+def test_two_trainings_may_share_a_folder_of_logs(small_config, tmp_path):
+    problem = quadratic.Quadratic(**small_config.problem["options"])
+    logs = tmp_path / "logs"
+
+    def train(name, **options):
+        made = experiment.Experiment(tmp_path / name, problem, small_config)
+        experiment.run(made, logs, log=_LOG, **options)
+
+    def content():
+        return {file: file.read_bytes() for file in logs.glob(events.PATTERN)}
+
+    train("one")
+    ones = content()
+    train("two")
+    both = content()
+    assert len(ones) == 1 and len(both) == 2
+    # The last of its three runs is to be made once more.
+    for checkpoint in (tmp_path / "one" / "checkpoints").glob("ckpt-3.*"):
+        checkpoint.unlink()
+    train("one")
+    train("two", overwrite=True)
+    now = content()
+    assert len(now.keys() - both.keys()) == 2
+    cards = [
+        event
+        for event in events.read(logs)
+        for value in event.summary.value
+        if value.tag == "training"
+    ]
+    losses = [
+        event.step
+        for event in events.read(logs)
+        for value in event.summary.value
+        if value.tag == "training/meta_loss"
+    ]
+    assert len(cards) == 2 and sorted(losses) == [1, 1, 2, 2, 3, 3]
 
 
 def test_a_profile_without_files_is_refused():
     with pytest.raises(ValueError, match="profile of 3 runs"):
         event_log.Log(is_on=False, profile=3)
+
+
+def test_a_log_that_cannot_be_written_does_not_end_the_training(
+    small_config, tmp_path, monkeypatch, caplog
+):
+    def full(writer):
+        raise tf.errors.ResourceExhaustedError(None, None, "No space left")
+
+    writer = type(tf.summary.create_file_writer(str(tmp_path / "any")))
+    monkeypatch.setattr(writer, "flush", full)
+    monkeypatch.setattr(writer, "close", full)
+    made = _train(tmp_path / "run", small_config, num_epochs=3)
+    assert int(made.trainer.progress.runs_done) == 3
+    [said] = [r.getMessage() for r in caplog.records if "goes on" in r.msg]
+    assert "run/logs" in said and "No space left" in said
+
+
+def test_parameters_may_have_any_names():
+    event_log._scalars("update_norms", **{"group": 1.0, "a b": 2.0})

@@ -27,3 +27,16 @@ def test_a_short_training_ends_the_profile(tmp_path):
     reporter.close()
     reporter.close()
     assert len(_traces(tmp_path)) == 1
+
+
+def test_another_profiler_is_left_alone(tmp_path, caplog):
+    tf.profiler.experimental.start(str(tmp_path / "other"))
+    try:
+        reporter = profiling.ProfileReporter(tmp_path, 1)
+        reporter.after_run(None)
+        reporter.after_run(None)
+        reporter.close()
+    finally:
+        tf.profiler.experimental.stop()
+    assert "another profiler" in caplog.text
+    assert not _traces(tmp_path) and _traces(tmp_path / "other")

@@ -14,10 +14,25 @@ def test_parts_of_the_median_run_add_up_to_it():
         {"optimizee": 0.2, "rule": 0.4, "meta_gradient": 0.6}
     )
     assert runs.parts(2, 0.3, 0.1) == {}
-    runs.add(0.1)
-    # What noise makes of a difference is no time.
-    parts = runs.parts(num_optimizees=1, forward=0.2, optimizee=0.3)
-    assert parts == {"optimizee": 0.3, "rule": 0.0, "meta_gradient": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("forward", "optimizee", "expected"),
+    [
+        (0.5, 0.25, [0.25, 0.25, 0.5]),
+        (0.5, 0.75, [0.5, 0.0, 0.5]),
+        (1.5, 0.25, [0.25, 0.75, 0.0]),
+        (1.5, 2.0, [1.0, 0.0, 0.0]),
+    ],
+)
+def test_parts_add_up_where_noise_makes_one_too_long(
+    forward, optimizee, expected
+):
+    runs = run_seconds.RunSeconds()
+    for seconds in (60.0, 1.0):
+        runs.add(seconds)
+    parts = runs.parts(1, forward, optimizee)
+    assert list(parts.values()) == expected and sum(expected) == 1.0
 
 
 def test_the_first_run_is_no_measure_since_it_compiles():

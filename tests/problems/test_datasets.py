@@ -1,6 +1,7 @@
 """Tests of l2l_tf/problems/datasets.py."""
 
 import os
+import re
 import socket
 import time
 
@@ -134,3 +135,15 @@ def test_a_set_that_holds_no_images_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(tfds, "load", lambda *_, **__: ([rows, rows], info))
     with pytest.raises(ValueError, match=r"'rows'.*image.*\(4,\)"):
         data.load("rows", str(tmp_path))
+
+
+@_needs_mnist
+def test_a_set_tells_its_name_version_and_sizes():
+    said = data.load("mnist", num_validation=5_000).describe()
+    assert re.fullmatch(
+        r"mnist/\d\.\d\.\d: images of 28x28x1 in 10 classes; "
+        "train 55,000, validation 5,000, test 10,000",
+        said,
+    )
+    two = data.select(data.load("digits"), [3, 8]).describe()
+    assert two.startswith("digits of scikit-learn ") and "in 2 classes" in two

@@ -157,6 +157,15 @@ def test_parameters_are_named_by_problem():
     ]
 
 
+def test_data_sets_of_all_problems_are_told_once():
+    digits = image_classification.Digits()
+    other = image_classification.Digits(hidden_layers=[5])
+    zeros = image_classification.Digits(labels=[0, 1])
+    several = ensemble.Ensemble([digits, simple.Simple(), other, zeros])
+    assert several.data == f"{digits.data}; {zeros.data}"
+    assert ensemble.Ensemble([simple.Simple()]).data == ""
+
+
 def test_the_split_is_that_of_all_problems():
     problem = ensemble.Ensemble([simple.Simple(), _digits()]).with_split("test")
     assert [p.split for p in (problem, *problem.problems)] == ["test"] * 3

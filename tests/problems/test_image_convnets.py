@@ -163,7 +163,9 @@ def test_cifar10_is_split_as_tfds_numbers_it():
 
 def test_too_many_images_for_validation_are_refused(monkeypatch):
     images = datasets.Images(np.zeros([60, 2, 2, 1]), np.zeros([60]), 1.0)
-    monkeypatch.setattr(datasets, "_load_tfds", lambda *_: (images, images, 10))
+    monkeypatch.setattr(
+        datasets, "_load_tfds", lambda *_: (images, images, 10, "")
+    )
     with pytest.raises(ValueError, match="60 images.*received 60"):
         datasets.load("some-set", num_validation=60)
     assert len(datasets.load("some-set").validation.labels) == 10

@@ -30,7 +30,11 @@ GUIDES = [
     *DOCS.glob("*.md"),
 ]
 BUILD = "import sys\nfrom sphinx.cmd import build\nsys.exit(build.main())\n"
-ROOMS = ("rules", "rules.learned", "problems", "meta_gradients", "evaluation")
+PACKAGES = sorted(
+    found.name
+    for found in pkgutil.walk_packages(l2l_tf.__path__, "l2l_tf.")
+    if found.ispkg
+)
 
 
 @pytest.fixture(scope="module")
@@ -89,9 +93,13 @@ def test_every_public_name_has_its_place(names):
     assert {f"l2l_tf.{name}" for name in l2l_tf.__all__} <= names
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_every_public_name_of_a_room_has_its_place(room, names):
-    package = importlib.import_module(f"l2l_tf.{room}")
+def test_there_are_nine_rooms():
+    assert len([name for name in PACKAGES if name.count(".") == 1]) == 9
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_every_public_name_of_a_room_has_its_place(name, names):
+    package = importlib.import_module(name)
     modules = [
         importlib.import_module(f"{package.__name__}.{found.name}")
         for found in pkgutil.iter_modules(package.__path__)
@@ -105,7 +113,8 @@ def test_every_public_name_of_a_room_has_its_place(room, names):
         and thing.__module__ == module.__name__
         and not name.startswith("_")
     }
-    assert len(public) > 10 and public <= names, public - names
+    missing = public - names
+    assert len(public) > 5 and not missing, missing
 
 
 def test_everything_that_is_registered_has_its_place(names):

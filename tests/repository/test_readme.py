@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from l2l_tf.figures import catalogue
+from l2l_tf.saving import metadata
 from tests import processes
 from tests.repository import markdown
 
@@ -40,6 +42,21 @@ def test_command_uses_flags_that_exist(command):
 @pytest.mark.parametrize("target", markdown.make_targets(README))
 def test_make_target_exists(target):
     markdown.assert_target_exists(target)
+
+
+def test_every_figure_is_named():
+    [listed] = re.findall(r"^`--figure` is (.*?);", README, re.M | re.S)
+    names = re.findall(r"`([^`]+)`", listed)
+    assert sorted(names) == sorted([*catalogue.FIGURES, "all"])
+
+
+def test_every_bundled_optimizer_is_named():
+    [_, after] = README.split("These are bundled:\n\n")
+    rows = after.split("\n\n")[0].splitlines()[2:]
+    names = [
+        n for row in rows for n in re.findall("`([^`]+)`", row.split("|")[1])
+    ]
+    assert sorted(names) == metadata.bundled_names()
 
 
 def test_linked_files_exist():
