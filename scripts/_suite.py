@@ -137,6 +137,9 @@ def _candidate(optimizer: str):
     digest = hashlib.sha256(text.encode()).hexdigest()
     return suite_runs.Candidate(
         optimizer,
-        lambda: learned_optimizer.LearnedOptimizer(optimizer),
+        lambda steps: learned_optimizer.LearnedOptimizer(
+            optimizer, steps=steps
+        ),
         {"learned": digest},
+        knows_length=True,
     )

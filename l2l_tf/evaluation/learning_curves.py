@@ -20,6 +20,10 @@ _CHUNK = 50
 """Updates that XLA makes in one call."""
 
 
+_LEAST = 0.01
+"""The least loss of a member that counts in a mean over members."""
+
+
 class Recording(NamedTuple):
     """What runs of a rule have given.
 
@@ -127,7 +131,8 @@ class Recorder:
 
         Of a family it is the geometric mean of its members' mean losses: a
         member counts by the factor between two of its losses, whatever their
-        size, so that none dominates.
+        size, so that none dominates; losses below a hundredth, in the
+        problem's units, count as a hundredth.
 
         Args:
             curves: What `curves` returned.
@@ -149,11 +154,12 @@ class Recorder:
         counts = np.cumsum([member.num_curves for member in self._members])
         num_runs = len(curves) // counts[-1]
         parts = np.split(curves, counts[:-1] * num_runs)
-        # Of losses below zero there is no such mean; of one loss it is that
-        # loss, to the last bit.
-        with np.errstate(invalid="ignore", over="ignore"):
-            product = np.prod([measure(part) for part in parts])
-            return float(np.power(product, 1.0 / len(parts)))
+        found = np.array([measure(part) for part in parts])
+        if len(found) == 1:
+            return float(found[0])
+        # One member that reaches zero must not outweigh all others.
+        with np.errstate(over="ignore"):
+            return float(np.exp(np.mean(np.log(np.maximum(found, _LEAST)))))
 
 
 def mean_of_last_tenth(curves: np.ndarray) -> float:

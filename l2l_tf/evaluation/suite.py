@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -26,14 +27,14 @@ _DIGITS = 7  # that are kept of a loss
 _BASELINES = (
     (
         suite_runs.Candidate(
-            "Adam", keras.optimizers.Adam, {"baseline": "adam"}
+            "Adam", lambda steps: keras.optimizers.Adam(), {"baseline": "adam"}
         ),
         RATES,
     ),
     (
         suite_runs.Candidate(
             "SGD with Nesterov momentum",
-            lambda: keras.optimizers.SGD(momentum=0.9, nesterov=True),
+            lambda steps: keras.optimizers.SGD(momentum=0.9, nesterov=True),
             {"baseline": "sgd", "momentum": 0.9, "nesterov": True},
         ),
         tuple(float(f"{10 * rate:.3g}") for rate in RATES),
@@ -137,7 +138,7 @@ class _Runs:
         self._starts = starts
         self._candidate = candidate
         self._kept = kept
-        self._runner: suite_runs.Runner | None = None
+        self._runners: dict[int, suite_runs.Runner] = {}
         self.made = 0
 
     def get(self, seed: int, num_steps: int, rate: float | None) -> np.ndarray:
@@ -162,13 +163,16 @@ class _Runs:
     def _make(
         self, seed: int, num_steps: int, rate: float | None
     ) -> list[float]:
-        if self._runner is None:
+        length = num_steps if self._candidate.knows_length else 0
+        if length not in self._runners:
             # Compiled only where a run is not kept.
-            self._runner = suite_runs.Runner(
-                self._problem, self._starts, self._candidate.make
+            self._runners[length] = suite_runs.Runner(
+                self._problem,
+                self._starts,
+                functools.partial(self._candidate.make, num_steps),
             )
         self.made += num_steps
-        losses = self._runner.losses(seed, num_steps, rate)
+        losses = self._runners[length].losses(seed, num_steps, rate)
         return [float(f"{loss:.{_DIGITS}g}") for loss in losses]
 
 

@@ -26,13 +26,15 @@ class Candidate(NamedTuple):
 
     Attributes:
         name: What it is called.
-        make: Returns a new one.
+        make: Returns a new one for runs of so many steps.
         key: Plain values that decide what it does, its rate apart.
+        knows_length: Whether the number of steps makes a difference to it.
     """
 
     name: str
-    make: Callable[[], keras.optimizers.Optimizer]
+    make: Callable[[int], keras.optimizers.Optimizer]
     key: Mapping[str, Any]
+    knows_length: bool = False
 
 
 class Starts:

@@ -15,7 +15,7 @@ from l2l_tf.evaluation import suite_tables
 _NAMES = ["breast-cancer-mlp", "diabetes-mlp"]
 
 
-def _candidate(make=lambda: keras.optimizers.Adam(1e-3)):
+def _candidate(make=lambda steps: keras.optimizers.Adam(1e-3)):
     return suite_runs.Candidate("mine", make, {"mine": 1})
 
 
@@ -54,7 +54,7 @@ def test_searched_rates_are_no_worse_than_single_ones(done):
 def test_what_is_kept_is_not_run_again(done):
     results, kept = done
 
-    def refuse():
+    def refuse(steps):
         raise AssertionError("it was run again")
 
     lines = []
