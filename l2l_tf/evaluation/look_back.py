@@ -48,7 +48,8 @@ def effects(
             f"received {len(gradients)} parameters, the steps {list(steps)} "
             f"and {num_back}."
         )
-    _check_separable(rule, gradients)
+    follower = proposals.Follower(rule)
+    _check_separable(rule, follower, gradients)
     length = len(gradients[0])
     for step in steps:
         if not num_back <= step < length:
@@ -56,11 +57,9 @@ def effects(
                 f"Looking {num_back} steps back takes steps from {num_back} "
                 f"to {length - 1}; received {step}."
             )
-    states = (
-        proposals.Follower(rule)
-        .follow(gradients, [step - num_back for step in steps])
-        .states
-    )
+    states = follower.follow(
+        gradients, [step - num_back for step in steps]
+    ).states
 
     @tf.function(autograph=False)
     def differentiate(window, state):
@@ -92,7 +91,9 @@ def effects(
 
 
 def _check_separable(
-    rule: rules.UpdateRule, gradients: Sequence[np.ndarray]
+    rule: rules.UpdateRule,
+    follower: proposals.Follower,
+    gradients: Sequence[np.ndarray],
 ) -> None:
     """Refuses rules of which the sum of updates tells too little.
 
@@ -104,7 +105,6 @@ def _check_separable(
     for g in other:
         flat = g.reshape(len(g), -1)
         flat[:, 0] = 2.0 * flat[:, 0] + 1.0
-    follower = proposals.Follower(rule)
     for a, b in zip(
         follower.follow(first).updates,
         follower.follow(other).updates,

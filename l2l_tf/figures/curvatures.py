@@ -18,6 +18,8 @@ from l2l_tf.figures import markdown
 from l2l_tf.problems import base as problems
 from l2l_tf.rules import base as rules
 
+_MARKERS = "osv^Dx"
+
 
 @dataclasses.dataclass(frozen=True)
 class Curvatures(inside.Inside):
@@ -58,18 +60,18 @@ class Curvatures(inside.Inside):
         axes: mpl_axes.Axes,
         curves: Mapping[str, base.Result],
         looks: Mapping[str, Mapping[str, Any]],
-        markers: Mapping[str, str],
     ) -> None:
         """See base class."""
-        for name, style in looks.items():
-            bent, norms = _arrays(curves[name], "curvatures", "norms")
+        places = {name: place for place, name in enumerate(looks)}
+        for name, values in curves.items():
+            bent, norms = _arrays(values, "curvatures", "norms")
             axes.plot(
                 np.ravel(np.where(bent > 0, bent, np.nan)),
                 np.ravel(norms),
-                color=style["color"],
-                label=style["label"],
-                zorder=style["zorder"],
-                marker=markers[name],
+                color=looks[name]["color"],
+                label=looks[name]["label"],
+                zorder=looks[name]["zorder"],
+                marker=_MARKERS[places[name] % len(_MARKERS)],
                 markersize=3.0,
                 markerfacecolor="none",
                 linestyle="",

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import abc
 import dataclasses
-import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 from matplotlib import axes as mpl_axes
 from matplotlib import figure as mpl_figure
 
 from l2l_tf.evaluation import plot_styles
 from l2l_tf.evaluation import plotting
+from l2l_tf.evaluation import proposals
 from l2l_tf.figures import base
 from l2l_tf.figures import comparisons
 from l2l_tf.figures import histories
@@ -50,15 +51,13 @@ class Inside(base.Figure):
         axes: mpl_axes.Axes,
         curves: Mapping[str, base.Result],
         looks: Mapping[str, Mapping[str, Any]],
-        markers: Mapping[str, str],
     ) -> None:
         """Draws what `measure` returned.
 
         Args:
             axes: Where to draw.
             curves: What was measured, by rule.
-            looks: Styles of the rules' lines.
-            markers: Markers of their points.
+            looks: Styles of the rules of all panels.
         """
 
     def run(self, context: base.Context) -> dict[str, Any]:
@@ -97,13 +96,22 @@ class Inside(base.Figure):
         panels = result["panels"]
         figure, axes = plotting.grid(len(panels))
         styles = plot_styles.styles(*(panel["curves"] for panel in panels))
-        markers = dict(zip(styles, itertools.cycle("osv^Dx"), strict=False))
         for panel, part in zip(panels, axes, strict=True):
-            looks = {n: s for n, s in styles.items() if n in panel["curves"]}
-            self.draw_panel(part, panel["curves"], looks, markers)
+            self.draw_panel(part, panel["curves"], styles)
             part.set_title(panel["label"])
         plotting.legend_below(figure)
         return figure
+
+
+def gradients_of_first(
+    rules_by_name: Mapping[str, rules.UpdateRule],
+    problem: problems.Problem,
+    num_steps: int,
+    seed: int,
+) -> list[np.ndarray]:
+    """Returns the gradients of the run that the first of some rules makes."""
+    first = next(iter(rules_by_name.values()))
+    return proposals.gradients_of(first, problem, num_steps, seed)
 
 
 def rows(

@@ -11,7 +11,6 @@ from matplotlib import axes as mpl_axes
 
 from l2l_tf.evaluation import look_back
 from l2l_tf.evaluation import plotting
-from l2l_tf.evaluation import proposals
 from l2l_tf.figures import base
 from l2l_tf.figures import inside
 from l2l_tf.figures import markdown
@@ -39,8 +38,9 @@ class LookBack(inside.Inside):
         seed: int,
     ) -> dict[str, dict[str, Any]]:
         """See base class; `effects` are means over updates, for 0, 1, ..."""
-        first = next(iter(rules_by_name.values()))
-        gradients = proposals.gradients_of(first, problem, num_steps, seed)
+        gradients = inside.gradients_of_first(
+            rules_by_name, problem, num_steps, seed
+        )
         num_back = num_steps // 2
         steps = np.linspace(num_back, num_steps - 1, _NUM_STEPS).astype(int)
         return {
@@ -59,19 +59,17 @@ class LookBack(inside.Inside):
         axes: mpl_axes.Axes,
         curves: Mapping[str, base.Result],
         looks: Mapping[str, Mapping[str, Any]],
-        markers: Mapping[str, str],
     ) -> None:
         """See base class."""
-        del markers
-        for name, style in looks.items():
-            effects = np.array(curves[name]["effects"], float)
+        for name, values in curves.items():
+            effects = np.array(values["effects"], float)
             # What is zero has no place on a logarithmic axis.
             shown = np.where(effects > 0, effects, np.nan)
             # SGD has no more than the first point.
             axes.plot(
                 np.arange(len(effects)),
                 shown,
-                **style,
+                **looks[name],
                 marker="o",
                 markersize=4,
                 markevery=[0],

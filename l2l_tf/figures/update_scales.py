@@ -10,7 +10,6 @@ import numpy as np
 from matplotlib import axes as mpl_axes
 
 from l2l_tf.evaluation import plotting
-from l2l_tf.evaluation import proposals
 from l2l_tf.evaluation import update_scales
 from l2l_tf.figures import base
 from l2l_tf.figures import inside
@@ -40,8 +39,9 @@ class UpdateScales(inside.Inside):
         seed: int,
     ) -> dict[str, dict[str, Any]]:
         """See base class; `factors`, and `sizes` of updates for each."""
-        first = next(iter(rules_by_name.values()))
-        gradients = proposals.gradients_of(first, problem, num_steps, seed)
+        gradients = inside.gradients_of_first(
+            rules_by_name, problem, num_steps, seed
+        )
         return {
             name: {
                 "factors": list(self.factors),
@@ -57,16 +57,13 @@ class UpdateScales(inside.Inside):
         axes: mpl_axes.Axes,
         curves: Mapping[str, base.Result],
         looks: Mapping[str, Mapping[str, Any]],
-        markers: Mapping[str, str],
     ) -> None:
         """See base class."""
-        del markers
-        for name, style in looks.items():
-            values = curves[name]
+        for name, values in curves.items():
             axes.plot(
                 np.array(values["factors"], float),
                 np.array(values["sizes"], float),
-                **style,
+                **looks[name],
             )
         plotting.log_axis(axes, "x")
         axes.set_xlabel("all gradients times")

@@ -78,9 +78,8 @@ class LearnedOptimizerMonitor(keras.callbacks.Callback):
         """See base class; refuses a model without a learned optimizer."""
         optimizer = self.model.optimizer
         # This one may make those that it consists of when it is built.
-        if optimizer.built or not _has_parts(optimizer):
-            self._check()
-        found = learned_optimizers(self.model.optimizer)
+        is_made = optimizer.built or not _has_parts(optimizer)
+        found = self._find() if is_made else []
         self._fell_back = {o.name for o in found if o.fell_back}
         self._last = _steps(self.model.optimizer)
         self._writer = tf.summary.create_file_writer(self._log_dir)
@@ -97,9 +96,9 @@ class LearnedOptimizerMonitor(keras.callbacks.Callback):
         """See base class."""
         with self._writing():
             self._histograms.after_step(self.model.trainable_variables)
-        self._check()
+        found = self._find()
         step = _steps(self.model.optimizer)
-        for optimizer in learned_optimizers(self.model.optimizer):
+        for optimizer in found:
             if optimizer.fell_back and optimizer.name not in self._fell_back:
                 self._fell_back.add(optimizer.name)
                 self.on_hand_over(step, optimizer)
@@ -107,7 +106,6 @@ class LearnedOptimizerMonitor(keras.callbacks.Callback):
         if step // self._update_freq == self._last // self._update_freq:
             return
         self._last = step
-        found = learned_optimizers(self.model.optimizer)
         with self._writing(step):
             for optimizer in found:
                 if optimizer.built:
@@ -139,12 +137,15 @@ class LearnedOptimizerMonitor(keras.callbacks.Callback):
         """See base class."""
         self._writer.close()
 
-    def _check(self) -> None:
-        if not learned_optimizers(self.model.optimizer):
+    def _find(self) -> list[learned_optimizer.LearnedOptimizer]:
+        """Returns the model's learned optimizers; raises if there is none."""
+        found = learned_optimizers(self.model.optimizer)
+        if not found:
             raise ValueError(
                 "LearnedOptimizerMonitor needs a model compiled with a "
                 f"LearnedOptimizer; received {self.model.optimizer!r}."
             )
+        return found
 
     @contextlib.contextmanager
     def _writing(self, step: int | None = None) -> Iterator[None]:
