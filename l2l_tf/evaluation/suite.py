@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import importlib.metadata
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -15,6 +14,7 @@ from l2l_tf.evaluation import kept_results
 from l2l_tf.evaluation import suite_problems
 from l2l_tf.evaluation import suite_runs
 from l2l_tf.evaluation import suite_tables
+from l2l_tf.rules import scheduled
 
 NAMES = ("general",)
 
@@ -28,6 +28,16 @@ _BASELINES = (
     (
         suite_runs.Candidate(
             "Adam", lambda steps: keras.optimizers.Adam(), {"baseline": "adam"}
+        ),
+        RATES,
+    ),
+    (
+        suite_runs.Candidate(
+            "Adam with cosine decay",
+            lambda steps: keras.optimizers.Adam(),
+            {"baseline": "adam", "schedule": "cosine"},
+            knows_length=True,
+            schedule=scheduled.cosine,
         ),
         RATES,
     ),
@@ -169,7 +179,8 @@ class _Runs:
             self._runners[length] = suite_runs.Runner(
                 self._problem,
                 self._starts,
-                functools.partial(self._candidate.make, num_steps),
+                self._candidate,
+                num_steps,
             )
         self.made += num_steps
         losses = self._runners[length].losses(seed, num_steps, rate)

@@ -29,12 +29,15 @@ class Candidate(NamedTuple):
         make: Returns a new one for runs of so many steps.
         key: Plain values that decide what it does, its rate apart.
         knows_length: Whether the number of steps makes a difference to it.
+        schedule: Maps the share of the run that is over to a factor of its
+            rate.
     """
 
     name: str
     make: Callable[[int], keras.optimizers.Optimizer]
     key: Mapping[str, Any]
     knows_length: bool = False
+    schedule: Callable[[tf.Tensor], tf.Tensor] | None = None
 
 
 class Starts:
@@ -97,21 +100,26 @@ class Runner:
         self,
         problem: suite_problems.SuiteProblem,
         starts: Starts,
-        make_optimizer: Callable[[], keras.optimizers.Optimizer],
+        candidate: Candidate,
+        num_steps: int,
     ):
         """Builds the model and the optimizer.
 
         Args:
             problem: The problem.
             starts: Its starts.
-            make_optimizer: Returns a new optimizer.
+            candidate: What makes the optimizer.
+            num_steps: The steps of a run, where the optimizer knows them.
         """
         self._starts = starts
         self._model = problem.make_model()
         self._loss = problem.loss
         self._inputs = tf.constant(problem.inputs)
         self._targets = tf.constant(problem.targets)
-        self._optimizer = make_optimizer()
+        self._optimizer = candidate.make(num_steps)
+        self._schedule = candidate.schedule
+        self._num_steps = num_steps
+        self._rate = tf.Variable(0.0, trainable=False)
         self._optimizer.build(self._model.trainable_variables)
         self._fresh = [v.numpy() for v in self._optimizer.variables]
         batch = tf.TensorSpec([problem.batch_size], tf.int32)
@@ -140,6 +148,7 @@ class Runner:
         _assign(self._optimizer.variables, self._fresh)
         if learning_rate is not None:
             self._optimizer.learning_rate = learning_rate
+            self._rate.assign(learning_rate)
         batches = self._starts.batches(seed, num_steps)
         # A chunk that is not full is padded, and its last steps thrown away.
         parts = [
@@ -167,6 +176,10 @@ class Runner:
 
     def _step(self, batch: tf.Tensor) -> tf.Tensor:
         """Makes the step that `Model.fit` would make."""
+        if self._schedule is not None:
+            step = tf.cast(self._optimizer.iterations.value, tf.float32)
+            factor = self._schedule(step / float(self._num_steps))
+            self._optimizer.learning_rate.assign(self._rate * factor)
         inputs = tf.gather(self._inputs, batch)
         targets = tf.gather(self._targets, batch)
         variables = self._model.trainable_variables

@@ -181,7 +181,7 @@ def markdown(results: Mapping[str, Any]) -> str:
 
 
 def _summary(entrants: Mapping[str, Any]) -> str:
-    others = [name for name in entrants if name.startswith("Adam")]
+    others = [name for name in entrants if name.startswith("Adam at")]
     head = [
         "entrant",
         *(f"loss to {other}" for other in others),

@@ -6,6 +6,7 @@ import pytest
 
 from l2l_tf.evaluation import suite_problems
 from l2l_tf.evaluation import suite_runs
+from l2l_tf.rules import scheduled
 
 
 def _problem():
@@ -44,12 +45,17 @@ def _images():
     )
 
 
-def _adam():
+def _adam(steps=0):
     return keras.optimizers.Adam(0.5)
 
 
-def _nesterov():
+def _nesterov(steps=0):
     return keras.optimizers.SGD(0.5, momentum=0.9, nesterov=True)
+
+
+def _runner(problem, starts, make, num_steps=100, **options):
+    candidate = suite_runs.Candidate("it", make, {}, **options)
+    return suite_runs.Runner(problem, starts, candidate, num_steps)
 
 
 @pytest.mark.parametrize("make_problem", [_problem, _images])
@@ -58,7 +64,7 @@ def test_losses_are_those_of_train_on_batch(make_problem, make):
     """Also where runs of other seeds and rates came before."""
     problem = make_problem()
     starts = suite_runs.Starts(problem)
-    runner = suite_runs.Runner(problem, starts, make)
+    runner = _runner(problem, starts, make)
     runner.losses(3, 7, 0.2)
     for seed, rate in ((0, 0.01), (1, 0.03)):
         # More than a chunk, and part of another.
@@ -82,9 +88,25 @@ def test_losses_are_those_of_train_on_batch(make_problem, make):
         np.testing.assert_allclose(ours, expected, rtol=1e-3, atol=1e-5)
 
 
+def test_a_schedule_is_kerass_own():
+    problem = _problem()
+    starts = suite_runs.Starts(problem)
+
+    def decayed(steps):
+        return keras.optimizers.Adam(
+            keras.optimizers.schedules.CosineDecay(0.05, steps)
+        )
+
+    ours = _runner(problem, starts, _adam, 60, schedule=scheduled.cosine)
+    keras_own = _runner(problem, starts, decayed, 60)
+    np.testing.assert_allclose(
+        ours.losses(0, 60, 0.05), keras_own.losses(0, 60), rtol=1e-4
+    )
+
+
 def test_a_longer_run_begins_as_a_shorter_one():
     problem = _problem()
-    runner = suite_runs.Runner(problem, suite_runs.Starts(problem), _adam)
+    runner = _runner(problem, suite_runs.Starts(problem), _adam)
     np.testing.assert_array_equal(
         runner.losses(0, 70)[:20], runner.losses(0, 20)
     )
