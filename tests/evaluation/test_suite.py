@@ -25,7 +25,7 @@ def done(tmp_path_factory):
     kept = kept_results.KeptResults(tmp_path_factory.mktemp("suite"))
     lines = []
     results = suite.run(_NAMES, [_candidate()], [10], 1, kept, lines.append)
-    assert lines == [f"{name}: 150 steps made" for name in _NAMES]
+    assert lines == [f"{name}: 220 steps made" for name in _NAMES]
     return results, kept
 
 

@@ -25,7 +25,7 @@ def test_tables_results_and_plot_are_written(tmp_path, exported):
     ]
     done = _suite(*flags)
     assert done.returncode == 0, done.stderr
-    assert "diabetes-mlp: 150 steps made" in done.stdout
+    assert "diabetes-mlp: 220 steps made" in done.stdout
     results = json.loads((tmp_path / "suite.json").read_text())
     entrants = results["lengths"]["10"]
     assert entrants[str(exported)]["learned"] and len(entrants) == 6
