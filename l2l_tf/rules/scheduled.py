@@ -50,7 +50,11 @@ class Scheduled(base.UpdateRule):
         u_t = a_t rule(grad_0, ..., grad_t)
 
     T is the length of the run, which whoever starts one tells by
-    `with_horizon`; else it is the option `horizon`.
+    `with_horizon`; else it is the option `horizon`. Where no length is known,
+
+        a_t = learning_rate / sqrt(1 + t / decay_steps)
+
+    which suits runs of any length, none of them as well as its own schedule.
     """
 
     def __init__(
@@ -58,8 +62,9 @@ class Scheduled(base.UpdateRule):
         of: base.UpdateRule | Mapping[str, Any],
         learning_rate: float = 0.003,
         schedule: str = "cosine",
-        horizon: int = 1000,
+        horizon: int | None = None,
         final: float = 0.0,
+        decay_steps: int = 200,
     ):
         """Takes the rule and the schedule.
 
@@ -67,9 +72,12 @@ class Scheduled(base.UpdateRule):
             of: The rule, or its configuration.
             learning_rate: The factor at the first step.
             schedule: A name in `SCHEDULES`.
-            horizon: Steps of a run whose length is not told.
+            horizon: Steps of a run whose length is not told; None where that
+                may be any.
             final: The share of the learning rate that is left in the end, and
                 stays beyond.
+            decay_steps: After three times as many steps half the learning rate
+                is left, where no length is known.
 
         Raises:
             ValueError: If a value is refused.
@@ -87,12 +95,15 @@ class Scheduled(base.UpdateRule):
             "learning_rate", learning_rate, 0.0, above=True
         )
         self.schedule = schedule
-        self.horizon = checks.integer("horizon", horizon)
+        self.horizon = (
+            None if horizon is None else checks.integer("horizon", horizon)
+        )
         self.final = checks.number("final", final, 0.0)
         if final > 1.0:
             raise ValueError(
                 f"final must be a share, 0 to 1; received {final!r}."
             )
+        self.decay_steps = checks.integer("decay_steps", decay_steps)
         SCHEDULES.get(schedule)
 
     @classmethod
@@ -173,11 +184,17 @@ class Scheduled(base.UpdateRule):
 
         Args:
             steps: The steps t, of any shape.
-            horizon: The length of the run T.
+            horizon: The length of the run T; infinite where it is not known.
         """
-        share = tf.cast(steps, tf.float32) / tf.cast(horizon, tf.float32)
-        factor = SCHEDULES.get(self.schedule)(tf.minimum(share, 1.0))
-        return self.learning_rate * (self.final + (1.0 - self.final) * factor)
+        steps = tf.cast(steps, tf.float32)
+        share = tf.minimum(steps / tf.cast(horizon, tf.float32), 1.0)
+        factor = SCHEDULES.get(self.schedule)(share)
+        factor = tf.where(
+            tf.math.is_inf(tf.cast(horizon, tf.float32)),
+            tf.math.rsqrt(1.0 + steps / self.decay_steps),
+            self.final + (1.0 - self.final) * factor,
+        )
+        return self.learning_rate * factor
 
     def check_claims(self, params: Sequence[tf.Tensor]) -> None:
         """See base class; checks the rule's."""
@@ -194,20 +211,29 @@ class Scheduled(base.UpdateRule):
 
     def describe(self) -> str:
         """See base class."""
+        length = (
+            "the run" if self.horizon is None else f"{self.horizon:,} steps"
+        )
         return (
             f"{self.rule.describe()}\nIts updates times {self.learning_rate:g} "
-            f"by the schedule {self.schedule!r} over {self.horizon:,} steps."
+            f"by the schedule {self.schedule!r} over {length}."
         )
 
     def _options(self) -> dict[str, Any]:
-        names = ("learning_rate", "schedule", "horizon", "final")
+        names = (
+            "learning_rate",
+            "schedule",
+            "horizon",
+            "final",
+            "decay_steps",
+        )
         return {name: getattr(self, name) for name in names}
 
     def _state(self, inner: base.State) -> base.State:
         return {
             "rule": inner,
             "step": tf.constant(0, tf.int32),
-            "horizon": tf.constant(self.horizon, tf.float32),
+            "horizon": tf.constant(self.horizon or math.inf, tf.float32),
         }
 
     def _next(self, state: base.State, inner: base.State) -> base.State:

@@ -49,6 +49,15 @@ def test_a_run_that_is_told_its_length_follows_it():
     assert told != _rates(4, learning_rate=1.0, horizon=100)
 
 
+def test_without_a_length_the_rate_falls_as_a_root():
+    found = _rates(31, learning_rate=0.2, schedule="linear", decay_steps=10)
+    expected = [0.2 / math.sqrt(1 + t / 10) for t in range(31)]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert found[30] == pytest.approx(0.1)
+    told = _rates(4, told=8, learning_rate=0.2, schedule="linear")
+    np.testing.assert_allclose(told, [0.2, 0.175, 0.15, 0.125], rtol=1e-5)
+
+
 def test_parts_of_a_routed_rule_are_told_the_length_of_the_run():
     config = {"rule": "scheduled", "of": _SGD, "horizon": 100}
     rule = routed.Routed({"a": _SGD, "rank=1": config})
@@ -86,6 +95,7 @@ def test_seeds_and_names_reach_the_rule_inside():
         ({"of": {"rule": "adm"}}, "adm"),
         ({"schedule": "step"}, "'step'.*constant, cosine, linear"),
         ({"horizon": 0}, "horizon.*0"),
+        ({"decay_steps": 0}, "decay_steps.*0"),
         ({"learning_rate": 0.0}, "learning_rate.*0"),
         ({"final": 1.5}, "final must be a share.*1.5"),
     ],
