@@ -13,6 +13,8 @@ from l2l_tf.core import registry as registry_lib
 from l2l_tf.rules import base
 from l2l_tf.rules import registry
 
+_LENGTH = 1000.0
+
 Schedule = Callable[[tf.Tensor], tf.Tensor]
 """Maps the share of the run that is over, 0 to 1, to a factor."""
 
@@ -46,7 +48,8 @@ def cosine(share: tf.Tensor) -> tf.Tensor:
 class Scheduled(base.UpdateRule):
     """Another rule's updates times a learning rate that follows a schedule.
 
-        a_t = learning_rate * (final + (1 - final) schedule(min(t / T, 1)))
+        a = learning_rate (1000 / T)^length_power
+        a_t = a (final + (1 - final) schedule(min(t / T, 1)))
         u_t = a_t rule(grad_0, ..., grad_t)
 
     T is the length of the run, which whoever starts one tells by
@@ -65,12 +68,14 @@ class Scheduled(base.UpdateRule):
         horizon: int | None = None,
         final: float = 0.0,
         decay_steps: int = 200,
+        length_power: float = 0.0,
     ):
         """Takes the rule and the schedule.
 
         Args:
             of: The rule, or its configuration.
-            learning_rate: The factor at the first step.
+            learning_rate: The factor at the first step, of runs of 1,000 steps
+                where it depends on the length.
             schedule: A name in `SCHEDULES`.
             horizon: Steps of a run whose length is not told; None where that
                 may be any.
@@ -78,6 +83,8 @@ class Scheduled(base.UpdateRule):
                 stays beyond.
             decay_steps: After three times as many steps half the learning rate
                 is left, where no length is known.
+            length_power: How much smaller rates are in longer runs; 0.5 keeps
+                the sum of squared rates.
 
         Raises:
             ValueError: If a value is refused.
@@ -104,6 +111,7 @@ class Scheduled(base.UpdateRule):
                 f"final must be a share, 0 to 1; received {final!r}."
             )
         self.decay_steps = checks.integer("decay_steps", decay_steps)
+        self.length_power = checks.number("length_power", length_power, 0.0)
         SCHEDULES.get(schedule)
 
     @classmethod
@@ -187,12 +195,13 @@ class Scheduled(base.UpdateRule):
             horizon: The length of the run T; infinite where it is not known.
         """
         steps = tf.cast(steps, tf.float32)
-        share = tf.minimum(steps / tf.cast(horizon, tf.float32), 1.0)
-        factor = SCHEDULES.get(self.schedule)(share)
+        horizon = tf.cast(horizon, tf.float32)
+        factor = SCHEDULES.get(self.schedule)(tf.minimum(steps / horizon, 1.0))
+        factor = self.final + (1.0 - self.final) * factor
         factor = tf.where(
-            tf.math.is_inf(tf.cast(horizon, tf.float32)),
+            tf.math.is_inf(horizon),
             tf.math.rsqrt(1.0 + steps / self.decay_steps),
-            self.final + (1.0 - self.final) * factor,
+            (_LENGTH / horizon) ** self.length_power * factor,
         )
         return self.learning_rate * factor
 
@@ -226,6 +235,7 @@ class Scheduled(base.UpdateRule):
             "horizon",
             "final",
             "decay_steps",
+            "length_power",
         )
         return {name: getattr(self, name) for name in names}
 

@@ -58,6 +58,17 @@ def test_without_a_length_the_rate_falls_as_a_root():
     np.testing.assert_allclose(told, [0.2, 0.175, 0.15, 0.125], rtol=1e-5)
 
 
+def test_longer_runs_have_smaller_rates_of_one_sum_of_squares():
+    sums = []
+    for told in (200, 1000, 5000):
+        rule = scheduled.Scheduled(_SGD, 0.1, length_power=0.5)
+        rates = rule.rates(tf.range(told), told)
+        sums.append(float(tf.reduce_sum(rates**2)))
+        factor = math.sqrt(1000 / told)
+        assert float(rates[0]) == pytest.approx(0.1 * factor, rel=1e-5)
+    np.testing.assert_allclose(sums, sums[1], rtol=0.01)
+
+
 def test_parts_of_a_routed_rule_are_told_the_length_of_the_run():
     config = {"rule": "scheduled", "of": _SGD, "horizon": 100}
     rule = routed.Routed({"a": _SGD, "rank=1": config})
@@ -95,6 +106,7 @@ def test_seeds_and_names_reach_the_rule_inside():
         ({"of": {"rule": "adm"}}, "adm"),
         ({"schedule": "step"}, "'step'.*constant, cosine, linear"),
         ({"horizon": 0}, "horizon.*0"),
+        ({"length_power": -1.0}, "length_power.*-1"),
         ({"decay_steps": 0}, "decay_steps.*0"),
         ({"learning_rate": 0.0}, "learning_rate.*0"),
         ({"final": 1.5}, "final must be a share.*1.5"),
