@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from l2l_tf.keras_optimizers import diagnostics
+from l2l_tf.keras_optimizers import memory
 from l2l_tf.keras_optimizers import rule_part
 from l2l_tf.rules import base
 
@@ -26,18 +27,20 @@ class GeneralPart(rule_part.RulePart):
         """See base class."""
         is_one = tf.distribute.get_strategy().num_replicas_in_sync == 1
         self._call = _make_call(self.rule, self.options.jit_compile and is_one)
+        self._check_memory(variables)
         with tf.init_scope():
             params = [tf.zeros(v.shape, v.dtype) for v in variables]
-            self._first = self.rule.initial_state(params)
+            first = self.rule.initial_state(params)
             if self.options.steps is not None:
-                self._first = self.rule.with_horizon(
-                    self._first, params, self.options.steps
+                first = self.rule.with_horizon(
+                    first, params, self.options.steps
                 )
             # TensorFlow lifts initializers, not tensors, out of a function.
             flat = [
-                tf.convert_to_tensor(t).numpy()
-                for t in tf.nest.flatten(self._first)
+                tf.convert_to_tensor(t).numpy() for t in tf.nest.flatten(first)
             ]
+        # No tensors, which would be a second copy of all state.
+        self._nest = tf.nest.map_structure(lambda _: None, first)
         self._dtypes = [v.dtype for v in variables]
         return [
             owner.add_variable(
@@ -48,6 +51,23 @@ class GeneralPart(rule_part.RulePart):
             )
             for index, value in enumerate(flat)
         ]
+
+    def _check_memory(self, variables) -> None:
+        """Refuses a state that does not fit, before any of it is made."""
+        specs = [tf.TensorSpec(v.shape, v.dtype) for v in variables]
+        state = tf.function(
+            lambda params: self.rule.initial_state(params), autograph=False
+        ).get_concrete_function(specs)
+        outputs = [tf.TensorSpec.from_tensor(t) for t in state.outputs]
+        size = sum((t.shape.num_elements() or 0) * t.dtype.size for t in outputs)
+        memory.check(
+            num_parameters=sum(spec.shape.num_elements() for spec in specs),
+            state_bytes=size,
+            # The next state lies beside the old one.
+            block_bytes=size,
+            state_dtype="its own types",
+            may_halve=False,
+        )
 
     def propose(self, indices, gradients, is_finite, state):
         """See base class."""
@@ -62,13 +82,10 @@ class GeneralPart(rule_part.RulePart):
         ]
         old = [tf.convert_to_tensor(tensor) for tensor in state]
         updates, new = self._call(
-            dense, tf.nest.pack_sequence_as(self._first, old)
+            dense, tf.nest.pack_sequence_as(self._nest, old), is_finite
         )
-        updates = [tf.where(is_finite, update, 0) for update in updates]
-        for tensor, value, before in zip(
-            state, tf.nest.flatten(new), old, strict=True
-        ):
-            tensor.assign(tf.where(is_finite, value, before))
+        for tensor, value in zip(state, tf.nest.flatten(new), strict=True):
+            tensor.assign(value)
         measured = diagnostics.combine(
             [
                 diagnostics.measure(dense[index], updates[index])
@@ -83,11 +100,17 @@ class GeneralPart(rule_part.RulePart):
 @functools.lru_cache(_KEPT)
 def _make_call(rule: base.UpdateRule, jit_compile: bool):
     """Returns what all optimizers of one rule share."""
-    return tf.function(
-        lambda gradients, state: rule(gradients, state),
-        jit_compile=jit_compile,
-        autograph=False,
-    )
+
+    def call(gradients, state, is_finite):
+        updates, new = rule(gradients, state)
+        return tf.nest.map_structure(
+            lambda value, before: tf.where(is_finite, value, before),
+            (updates, new),
+            ([tf.zeros_like(update) for update in updates], state),
+            check_types=False,
+        )
+
+    return tf.function(call, jit_compile=jit_compile, autograph=False)
 
 
 class _Constant(keras.initializers.Initializer):

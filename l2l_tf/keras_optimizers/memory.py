@@ -31,7 +31,11 @@ def available_bytes() -> int | None:
 
 
 def check(
-    num_parameters: int, state_bytes: int, block_bytes: int, state_dtype: str
+    num_parameters: int,
+    state_bytes: int,
+    block_bytes: int,
+    state_dtype: str,
+    may_halve: bool = True,
 ) -> None:
     """Refuses a state that does not fit, before anything is allocated.
 
@@ -40,6 +44,7 @@ def check(
         state_bytes: What the state takes.
         block_bytes: What one step takes on top of it.
         state_dtype: The type of the state.
+        may_halve: Whether another type could be asked for.
 
     Raises:
         ValueError: If there is less memory than that.
@@ -51,8 +56,9 @@ def check(
         f"A model of {num_parameters:,} parameters needs {_gib(needed)} for a "
         f"learned optimizer ({_gib(state_bytes)} of state in {state_dtype}, "
         f"{_gib(block_bytes)} for a step); {_gib(available)} are available. "
-        "state_dtype='bfloat16' halves the state; routing the largest "
-        "variables to another optimizer needs none for them."
+        + ("state_dtype='bfloat16' halves the state. " if may_halve else "")
+        + "Routing the largest variables to another optimizer needs none for "
+        "them."
     )
 
 

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from l2l_tf import LearnedOptimizer
 from l2l_tf.keras_optimizers import general_part
+from l2l_tf.keras_optimizers import memory
 from l2l_tf.rules import registry
 from l2l_tf.saving import saved_optimizer
 
@@ -145,3 +146,11 @@ def test_schedules_follow_the_steps_that_training_will_take(tmp_path):
     np.testing.assert_allclose(moved, 0.5 * np.array(cosines), atol=1e-6)
     with pytest.raises(ValueError, match="steps.*0"):
         LearnedOptimizer(path, steps=0)
+
+
+def test_a_state_that_does_not_fit_is_refused_before_it_is_made(
+    path, monkeypatch
+):
+    monkeypatch.setattr(memory, "available_bytes", lambda: 10)
+    with pytest.raises(ValueError, match="parameters needs .* of state"):
+        LearnedOptimizer(path).build(_variables())

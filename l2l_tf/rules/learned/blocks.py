@@ -1,7 +1,7 @@
-"""Sums over columns: in lanes side by side, each lane block by block.
+"""Work on columns, block by block.
 
-What a block needs stays in the second-level cache, and memory does not grow
-with the number of columns.
+Sums over columns run in lanes side by side. What a block needs stays in the
+second-level cache, and memory does not grow with the number of columns.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from l2l_tf.core import randomness
 # Columns per block, so that the states of 20 steps fit the cache.
 _BLOCK = 256
 _VECTOR = 16
+
+# Columns whose step is made at once: what it needs besides states is as large.
+_WIDE = 2**20
 
 
 def sum_over_columns(
@@ -77,6 +80,35 @@ def sum_over_columns(
         for index in range(num_lanes)
     ]
     return [tf.add_n(parts) for parts in zip(*results, strict=True)]
+
+
+def step(
+    function: Callable[[tf.Tensor, Any], tuple[tf.Tensor, Any]],
+    inputs: tf.Tensor,
+    state: Any,
+    block: int = _WIDE,
+) -> tuple[tf.Tensor, Any]:
+    """Returns what a function of inputs and state makes of each column.
+
+    Args:
+        function: Returns values and the next state, of independent columns.
+        inputs: A tensor with columns along the last axis.
+        state: A nest of such tensors.
+        block: Columns that it is called with at once, at most.
+
+    Returns:
+        What the function would return for all columns at once.
+    """
+    num_columns = inputs.shape[-1]
+    if num_columns is None or num_columns <= block:
+        return function(inputs, state)
+    results = [
+        function(*_cut((inputs, state), start, min(block, num_columns - start)))
+        for start in range(0, num_columns, block)
+    ]
+    return tf.nest.map_structure(
+        lambda *parts: tf.concat(parts, axis=-1), *results
+    )
 
 
 def sample(

@@ -298,7 +298,12 @@ class ColumnwiseRule(base.UpdateRule):
         )
         num_functions = self.num_functions_of(columns)
         matrix = self._to_columns(features, num_functions)
-        values, columns = self.update_columns(matrix, columns)
+        update = self.update_columns
+        values, columns = (
+            blocks.step(update, matrix, columns)
+            if self.independent_columns
+            else update(matrix, columns)
+        )
         state = (columns, others) if has_state else columns
         values_of = self._by_parameter(values, gradients, num_functions)
         updates = self._updates(values_of, gradients)

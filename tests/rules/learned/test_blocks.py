@@ -69,3 +69,21 @@ def test_samples_keep_the_mean_of_sums(fraction):
     exact = float(tf.reduce_sum(cotangents))
     error = np.std(totals, ddof=1) / np.sqrt(len(totals))
     assert abs(np.mean(totals) - exact) <= 4.5 * error + 1e-3
+
+
+@pytest.mark.parametrize("num_columns", [1, 4, 11])
+def test_steps_of_blocks_are_those_of_all_columns(num_columns):
+    widths = []
+
+    def step(inputs, state):
+        widths.append(inputs.shape[-1])
+        return inputs * state["a"][:1], {"a": state["a"] + inputs}
+
+    inputs = tf.random.stateless_normal([2, num_columns], [0, 1])
+    state = {"a": tf.random.stateless_normal([2, num_columns], [0, 2])}
+    expected = step(inputs, state)
+    widths.clear()
+    actual = blocks.step(step, inputs, state, block=4)
+    assert max(widths) <= 4
+    assert sum(widths) == num_columns
+    tf.nest.map_structure(np.testing.assert_array_equal, actual, expected)
