@@ -45,6 +45,19 @@ flags.DEFINE_string(
     "markdown_path", None, "Suite: where to write the tables as Markdown."
 )
 
+flags.DEFINE_bool(
+    "without_steps",
+    False,
+    "Suite: run learned optimizers once more that are not told how many steps "
+    "there will be.",
+)
+flags.DEFINE_bool(
+    "record",
+    False,
+    "Suite: write the results into the metadata of the learned optimizers, "
+    "which then warn in runs that are longer, and of models that are larger.",
+)
+
 _WITH_SUITE = (
     "suite",
     "optimizers",
@@ -56,6 +69,8 @@ _WITH_SUITE = (
     "data_dir",
     "json_path",
     "plot_path",
+    "without_steps",
+    "record",
 )
 
 
@@ -86,7 +101,10 @@ def evaluate() -> None:
     command_line.checked(folders.check_place, "kept_dir", FLAGS.kept_dir)
     names = command_line.checked(suite.problem_names, FLAGS.suite_problems)
     lengths = [_steps(text) for text in FLAGS.steps]
-    learned = [_candidate(name) for name in dict.fromkeys(FLAGS.optimizers)]
+    names_of_learned = list(dict.fromkeys(FLAGS.optimizers))
+    learned = [_candidate(name) for name in names_of_learned]
+    if FLAGS.without_steps:
+        learned += [_candidate(name, told=False) for name in names_of_learned]
     began, used = time.perf_counter(), time.process_time()
     results = suite.run(
         names,
@@ -107,6 +125,9 @@ def evaluate() -> None:
         print(f"Tables: {files.write_bytes(FLAGS.markdown_path, content)}")
     if FLAGS.json_path:
         print(f"Results: {files.write_json(FLAGS.json_path, results)}")
+    if FLAGS.record:
+        for name in names_of_learned:
+            suite.record(results, name)
     if FLAGS.plot_path:
         figure = suite_plot.ratios(results)
         print(f"Plot: {plotting.save(figure, FLAGS.plot_path)}")
@@ -125,7 +146,7 @@ def _steps(text: str) -> int:
     return value
 
 
-def _candidate(optimizer: str):
+def _candidate(optimizer: str, told: bool = True):
     """Returns a saved optimizer; without a fallback, which would hide it."""
     from l2l_tf.core import files
     from l2l_tf.evaluation import suite_runs
@@ -134,12 +155,12 @@ def _candidate(optimizer: str):
 
     saved = command_line.checked(metadata.read, optimizer)
     text = files.to_json([saved["rule"], saved["files"]])
-    digest = hashlib.sha256(text.encode()).hexdigest()
+    key = {"learned": hashlib.sha256(text.encode()).hexdigest()}
     return suite_runs.Candidate(
-        optimizer,
+        optimizer if told else f"{optimizer} without steps=",
         lambda steps: learned_optimizer.LearnedOptimizer(
-            optimizer, steps=steps
+            optimizer, steps=steps if told else None
         ),
-        {"learned": digest},
-        knows_length=True,
+        key if told else {**key, "told": False},
+        knows_length=told,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from l2l_tf.evaluation import suite_problems
 from l2l_tf.evaluation import suite_runs
 from l2l_tf.evaluation import suite_tables
 from l2l_tf.rules import scheduled
+from l2l_tf.saving import metadata
 
 NAMES = ("general",)
 
@@ -87,8 +89,9 @@ def run(
         say: Called with a line of text for each problem.
 
     Returns:
-        What can be written as JSON: `problems`, `num_seeds`, and `lengths`:
-        by number of steps what `suite_tables.measure` says of each entrant.
+        What can be written as JSON: `problems`, `num_seeds`, `max_parameters`
+        (of the largest model) and `lengths`: by number of steps what
+        `suite_tables.measure` says of each entrant.
 
     Raises:
         DataNotFoundError: If the data of a problem are not there; nothing is
@@ -107,8 +110,10 @@ def run(
         }
         for length in lengths
     }
+    max_parameters = 0
     for name, problem in problems.items():
         starts = suite_runs.Starts(problem)
+        max_parameters = max(max_parameters, starts.num_parameters())
         made = 0
         for candidate, rates in entries:
             runs = _Runs(name, problem, starts, candidate, kept)
@@ -125,11 +130,37 @@ def run(
     return {
         "problems": list(names),
         "num_seeds": num_seeds,
+        "max_parameters": max_parameters,
         "lengths": {
             str(length): _measured(curves[length], learned)
             for length in lengths
         },
     }
+
+
+def record(results: Mapping[str, Any], optimizer: str) -> None:
+    """Writes into a saved optimizer's metadata what the suite says of it.
+
+    Args:
+        results: What `run` returned.
+        optimizer: A name or a path, one of those that were run.
+    """
+    ratios = {
+        steps: entrants[optimizer]["ratios"][suite_tables.REFERENCE]
+        for steps, entrants in results["lengths"].items()
+    }
+    folder = metadata.find(optimizer)
+    values = metadata.read(folder)
+    shown = {
+        "problems": len(results["problems"]),
+        "max_parameters": results["max_parameters"],
+        "max_steps": max(map(int, ratios)),
+        "ratios": {
+            steps: float(f"{ratio:.4g}") if math.isfinite(ratio) else None
+            for steps, ratio in ratios.items()
+        },
+    }
+    metadata.write(folder, {**values, "suite": shown})
 
 
 class _Runs:

@@ -29,10 +29,9 @@ def ratios(results: Mapping[str, Any]) -> mpl_figure.Figure:
     """
     lengths = results["lengths"]
     names = list(results["problems"])
-    figure, panels = plotting.grid(len(lengths), num_columns=len(lengths))
-    figure.set_size_inches(
-        _WIDTH * len(lengths), _REST + _ROW * (len(names) + 1)
-    )
+    figure, panels = plotting.grid(len(lengths))
+    width = figure.get_size_inches()[0]
+    figure.set_size_inches(width, _REST + _ROW * (len(names) + 1))
     for axes, (steps, entrants) in zip(panels, lengths.items(), strict=True):
         looks = plot_styles.styles(entrants)
         shown = [*names, "geometric mean"]

@@ -6,6 +6,7 @@ minibatches, whatever the optimizer.
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -59,11 +60,19 @@ class Starts:
             keras.utils.set_random_seed(seed)
             model = self._problem.make_model()
             self._values[seed] = [v.numpy() for v in model.variables]
+            self._num_parameters = sum(
+                math.prod(v.shape) for v in model.trainable_variables
+            )
             [batch] = self.batches(seed, 1)
             outputs = model(self._problem.inputs[batch], training=True)
             loss = self._problem.loss(self._problem.targets[batch], outputs)
             self._losses[seed] = float(loss)
         return self._values[seed]
+
+    def num_parameters(self) -> int:
+        """Returns how many numbers an optimizer of the problem moves."""
+        self.values(0)
+        return self._num_parameters
 
     def batches(self, seed: int, num_steps: int) -> np.ndarray:
         """Returns the examples of each minibatch, drawn with replacement.

@@ -5,12 +5,55 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+_FAR = 10  # times the trained horizon
+
 _PANEL = {"last_tenth", "best_baseline", "baseline_last_tenth"}
 
 
 def horizon(metadata: Mapping[str, Any]) -> int | None:
     """Returns for how many steps an optimizer was trained, None if unknown."""
     return metadata.get("horizon")
+
+
+def beyond(
+    label: str, metadata: Mapping[str, Any], steps: int, num_parameters: int
+) -> dict[str, str]:
+    """Returns how a run leaves what an optimizer was trained for or tried on.
+
+    Args:
+        label: What the user calls it.
+        metadata: What `l2l_tf.saving.metadata.read` returned.
+        steps: Steps of the run.
+        num_parameters: Parameters that it moves.
+
+    Returns:
+        For each of "horizon" and "size" that it leaves, a sentence.
+    """
+    told = {}
+    trained, suite = horizon(metadata), metadata.get("suite")
+    if suite is None:
+        if trained and steps > _FAR * trained:
+            told["horizon"] = (
+                f"{label!r} was trained for runs of {trained} steps; this one "
+                f"has {steps}."
+            )
+    else:
+        most = max(suite["max_steps"], trained or 0)
+        if steps > most:
+            told["horizon"] = (
+                f"{label!r} was tried in runs of up to {most:,} steps; this "
+                f"one has {steps:,}."
+            )
+        if num_parameters > suite["max_parameters"]:
+            told["size"] = (
+                f"{label!r} was tried on models of up to "
+                f"{suite['max_parameters']:,} parameters; this one has "
+                f"{num_parameters:,}."
+            )
+    return {
+        reason: f"{sentence} Compare with Adam, or pass fallback='adam'."
+        for reason, sentence in told.items()
+    }
 
 
 def describe(label: str, metadata: Mapping[str, Any], rule: str) -> str:
@@ -37,6 +80,17 @@ def describe(label: str, metadata: Mapping[str, Any], rule: str) -> str:
         lines.append(
             "Final loss in tests there: "
             + ", ".join(f"{key} {loss:.3g}" for key, loss in ordered)
+            + "."
+        )
+    suite = metadata.get("suite")
+    if suite:
+        lines.append(
+            f"On {suite['problems']} Keras models that it never saw, final "
+            "losses are, as a share of those of Adam at 0.001: "
+            + ", ".join(
+                f"{_loss(ratio)} after {int(steps):,} steps"
+                for steps, ratio in suite["ratios"].items()
+            )
             + "."
         )
     for figure, panels in metadata.get("figures", {}).items():

@@ -59,7 +59,9 @@ class GeneralPart(rule_part.RulePart):
             lambda params: self.rule.initial_state(params), autograph=False
         ).get_concrete_function(specs)
         outputs = [tf.TensorSpec.from_tensor(t) for t in state.outputs]
-        size = sum((t.shape.num_elements() or 0) * t.dtype.size for t in outputs)
+        size = sum(
+            (t.shape.num_elements() or 0) * t.dtype.size for t in outputs
+        )
         memory.check(
             num_parameters=sum(spec.shape.num_elements() for spec in specs),
             state_bytes=size,

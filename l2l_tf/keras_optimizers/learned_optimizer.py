@@ -273,6 +273,8 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
             name="losses",
         )
         self._part.begin(self, variables)
+        if self.fallback is None:
+            self._reporter.warn_beyond(self.rule_parts, self.steps or 0)
 
     def add_variable(self, *args, name=None, **kwargs) -> keras.Variable:
         """See base class; parts may ask for the same name."""

@@ -11,8 +11,6 @@ from l2l_tf.keras_optimizers import description
 from l2l_tf.keras_optimizers import diagnostics
 from l2l_tf.keras_optimizers import losses as losses_lib
 
-_FAR = 10  # times the trained horizon
-
 _LOG = logging.getLogger("l2l_tf")
 
 
@@ -81,15 +79,22 @@ class Reporter:
         exploded = losses_lib.warning(run.losses)
         if exploded and run.fallback is None:
             self.say("loss exploded", f"{self._name}: {exploded}")
-        for part in run.rules:
-            horizon = description.horizon(part.metadata)
-            if horizon and run.steps > _FAR * horizon:
-                self.say(
-                    "horizon",
-                    f"{part.label!r} was trained for runs of {horizon} steps; "
-                    f"this one has {run.steps}. Compare with Adam, or pass "
-                    "fallback='adam'.",
-                )
+        if run.fallback is None:
+            self.warn_beyond(run.rules, run.steps)
+
+    def warn_beyond(self, rules: Sequence[Any], steps: int) -> None:
+        """Warns of runs and models beyond what was tried.
+
+        Args:
+            rules: What was trained, each a `RulePart`.
+            steps: Steps of the run.
+        """
+        for part in rules:
+            told = description.beyond(
+                part.label, part.metadata, steps, part.num_parameters
+            )
+            for reason, sentence in told.items():
+                self.say(reason, sentence)
 
     def say(self, reason: str, message: str) -> None:
         """Warns and logs, once for each reason."""

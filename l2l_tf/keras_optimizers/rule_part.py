@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -93,6 +94,11 @@ class RulePart(parts.Part):
         self._diagnostics = owner.add_variable(
             (len(diagnostics_lib.NAMES),), name="diagnostics", dtype="float32"
         )
+
+    @property
+    def num_parameters(self) -> int:
+        """How many parameters it moves."""
+        return sum(math.prod(shape) for shape in self._shapes)
 
     def step(self, owner, gradients, variables, learning_rate) -> None:
         """See base class."""

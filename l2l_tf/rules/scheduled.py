@@ -55,9 +55,9 @@ class Scheduled(base.UpdateRule):
     T is the length of the run, which whoever starts one tells by
     `with_horizon`; else it is the option `horizon`. Where no length is known,
 
-        a_t = learning_rate / sqrt(1 + t / decay_steps)
+        a_t = 2 learning_rate / (1 + t / decay_steps)^decay_power
 
-    which suits runs of any length, none of them as well as its own schedule.
+    which suits runs of any length, few of them as well as a schedule.
     """
 
     def __init__(
@@ -67,7 +67,8 @@ class Scheduled(base.UpdateRule):
         schedule: str = "cosine",
         horizon: int | None = None,
         final: float = 0.0,
-        decay_steps: int = 200,
+        decay_steps: int = 20,
+        decay_power: float = 0.75,
         length_power: float = 0.0,
     ):
         """Takes the rule and the schedule.
@@ -81,8 +82,8 @@ class Scheduled(base.UpdateRule):
                 may be any.
             final: The share of the learning rate that is left in the end, and
                 stays beyond.
-            decay_steps: After three times as many steps half the learning rate
-                is left, where no length is known.
+            decay_steps: When rates begin to fall, where no length is known.
+            decay_power: How fast they fall then.
             length_power: How much smaller rates are in longer runs; 0.5 keeps
                 the sum of squared rates.
 
@@ -111,6 +112,7 @@ class Scheduled(base.UpdateRule):
                 f"final must be a share, 0 to 1; received {final!r}."
             )
         self.decay_steps = checks.integer("decay_steps", decay_steps)
+        self.decay_power = checks.number("decay_power", decay_power, 0.0)
         self.length_power = checks.number("length_power", length_power, 0.0)
         SCHEDULES.get(schedule)
 
@@ -200,7 +202,7 @@ class Scheduled(base.UpdateRule):
         factor = self.final + (1.0 - self.final) * factor
         factor = tf.where(
             tf.math.is_inf(horizon),
-            tf.math.rsqrt(1.0 + steps / self.decay_steps),
+            2.0 * (1.0 + steps / self.decay_steps) ** -self.decay_power,
             (_LENGTH / horizon) ** self.length_power * factor,
         )
         return self.learning_rate * factor
@@ -235,6 +237,7 @@ class Scheduled(base.UpdateRule):
             "horizon",
             "final",
             "decay_steps",
+            "decay_power",
             "length_power",
         )
         return {name: getattr(self, name) for name in names}

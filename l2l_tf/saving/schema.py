@@ -93,6 +93,18 @@ def _is_panel(value: Any) -> bool:
     )
 
 
+def _is_suite(value: Any) -> bool:
+    """What the suite says, and how far it went."""
+    return (
+        _is_object(value)
+        and _is_steps(value.get("max_steps"))
+        and _is_steps(value.get("max_parameters"))
+        and _is_steps(value.get("problems"))
+        and _values(_none_or(_is_number))(value.get("ratios"))
+        and all(key.isdigit() for key in value["ratios"])
+    )
+
+
 def _none_or(is_acceptable: _Check) -> _Check:
     return lambda value: value is None or is_acceptable(value)
 
@@ -130,6 +142,7 @@ _PARTS: dict[str, _Check] = {
     "validation": _none_or(_is_results),
     "test": _none_or(_is_results),
     "figures": _values(_values(_is_panel)),
+    "suite": _none_or(_is_suite),
     "command": _none_or(_is_text),
     "earlier_commands": _list_of(_is_text),
     "recipe": _none_or(_is_text),

@@ -33,6 +33,18 @@ def test_tests_that_diverged_or_were_not_made():
         )
 
 
+def test_says_how_it_did_on_the_suite():
+    suite = {
+        "problems": 14,
+        "max_parameters": 10,
+        "max_steps": 5000,
+        "ratios": {"200": 0.612, "5000": None},
+    }
+    text = description.describe("mine", {"suite": suite}, RULE)
+    assert "14 Keras models" in text
+    assert "0.612 after 200 steps, diverged after 5,000 steps" in text
+
+
 def test_little_metadata_is_enough():
     rule = {"rule": "kernelwise", "layers": [2], "kernel_shape": [5, 5]}
     text = description.describe("mine", {"rule": rule}, RULE)

@@ -9,8 +9,23 @@ from l2l_tf.keras_optimizers import reports
 
 Run = reports.Run
 
-FIVE = types.SimpleNamespace(label="short", metadata={"horizon": 5})
-UNKNOWN = types.SimpleNamespace(label="unknown", metadata={})
+FIVE = types.SimpleNamespace(
+    label="short", metadata={"horizon": 5}, num_parameters=3
+)
+UNKNOWN = types.SimpleNamespace(label="unknown", metadata={}, num_parameters=3)
+TRIED = types.SimpleNamespace(
+    label="tried",
+    metadata={
+        "horizon": 5,
+        "suite": {
+            "problems": 2,
+            "max_parameters": 10,
+            "max_steps": 100,
+            "ratios": {"100": 0.5},
+        },
+    },
+    num_parameters=11,
+)
 
 
 def _reported(reporter, **seen):
@@ -29,6 +44,16 @@ def test_each_reason_is_said_once():
     [said] = _reported(reporter, steps=52, skipped=3, rules=rules)
     assert "not finite" in said and "3 steps" in said
     assert _reported(reporter, steps=53, skipped=4, rules=rules) == []
+
+
+def test_sizes_and_lengths_beyond_what_was_tried_are_said_once_each():
+    reporter = reports.Reporter("mine", raises=False)
+    with pytest.warns(UserWarning, match="of up to 10 parameters.* has 11"):
+        reporter.warn_beyond([TRIED], 0)
+    assert _reported(reporter, steps=100, rules=[TRIED]) == []
+    [said] = _reported(reporter, steps=101, rules=[TRIED])
+    assert "'tried'" in said and "up to 100 steps" in said and "101" in said
+    assert _reported(reporter, steps=102, rules=[TRIED]) == []
 
 
 def test_unknown_horizon_warns_of_nothing():

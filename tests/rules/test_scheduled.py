@@ -49,8 +49,9 @@ def test_a_run_that_is_told_its_length_follows_it():
     assert told != _rates(4, learning_rate=1.0, horizon=100)
 
 
-def test_without_a_length_the_rate_falls_as_a_root():
-    found = _rates(31, learning_rate=0.2, schedule="linear", decay_steps=10)
+def test_without_a_length_the_rate_falls_by_a_power():
+    options = {"schedule": "linear", "decay_steps": 10, "decay_power": 0.5}
+    found = _rates(31, learning_rate=0.1, **options)
     expected = [0.2 / math.sqrt(1 + t / 10) for t in range(31)]
     np.testing.assert_allclose(found, expected, rtol=1e-5)
     assert found[30] == pytest.approx(0.1)
@@ -107,6 +108,7 @@ def test_seeds_and_names_reach_the_rule_inside():
         ({"schedule": "step"}, "'step'.*constant, cosine, linear"),
         ({"horizon": 0}, "horizon.*0"),
         ({"length_power": -1.0}, "length_power.*-1"),
+        ({"decay_power": -1.0}, "decay_power.*-1"),
         ({"decay_steps": 0}, "decay_steps.*0"),
         ({"learning_rate": 0.0}, "learning_rate.*0"),
         ({"final": 1.5}, "final must be a share.*1.5"),

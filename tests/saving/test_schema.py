@@ -8,6 +8,13 @@ from l2l_tf.core import files
 from l2l_tf.saving import metadata
 from l2l_tf.saving import schema
 
+_SUITE = {
+    "problems": 14,
+    "max_parameters": 100,
+    "max_steps": 200,
+    "ratios": {"200": 0.5, "1000": None},
+}
+
 _GOOD = {
     "format_version": 1,
     "rule": {"rule": "coordinatewise", "layers": [20, 20]},
@@ -17,6 +24,7 @@ _GOOD = {
     "training": {"num_steps": 100},
     "validation": {"loss": 0.5, "runs": 3},
     "test": {"optimizers": {"L2L": {"final": 0.5}, "sgd": {"final": None}}},
+    "suite": _SUITE,
     "figures": {"quadratic": {"L2L": {"last_tenth": 0.1}}},
     "command": "python scripts/train.py",
     "earlier_commands": ["python scripts/train.py"],
@@ -70,6 +78,10 @@ def test_what_is_missing_is_named(name):
         ("test", {"optimizers": {"L2L": 0.5}}),
         ("test", {"optimizers": {"L2L": {"final": "0.5"}}}),
         ("figures", {"mnist": []}),
+        ("suite", {}),
+        ("suite", {**_SUITE, "max_steps": 0}),
+        ("suite", {**_SUITE, "ratios": {"200": "0.5"}}),
+        ("suite", {**_SUITE, "ratios": {"many": 0.5}}),
         ("figures", {"mnist": {"L2L": None}}),
         ("figures", {"mnist": {"L2L": {"last_tenth": "0.1"}}}),
         ("figures", {"mnist": {"L2L": {"last_tenth": 10**400}}}),

@@ -1,10 +1,13 @@
 """Tests of scripts/evaluate.py with --suite."""
 
 import json
+import shutil
 import socket
 
 import pytest
 
+from l2l_tf import LearnedOptimizer
+from l2l_tf.saving import metadata
 from tests import in_process
 
 
@@ -13,8 +16,12 @@ def _suite(*flags):
 
 
 def test_tables_results_and_plot_are_written(tmp_path, exported):
+    mine = tmp_path / "mine"
+    shutil.copytree(exported, mine)
     flags = [
-        f"--optimizers={exported}",
+        f"--optimizers={mine}",
+        "--without_steps",
+        "--record",
         "--suite_problems=diabetes-mlp",
         "--steps=10",
         "--seeds=1",
@@ -25,10 +32,15 @@ def test_tables_results_and_plot_are_written(tmp_path, exported):
     ]
     done = _suite(*flags)
     assert done.returncode == 0, done.stderr
-    assert "diabetes-mlp: 220 steps made" in done.stdout
+    assert "diabetes-mlp: 230 steps made" in done.stdout
     results = json.loads((tmp_path / "suite.json").read_text())
     entrants = results["lengths"]["10"]
-    assert entrants[str(exported)]["learned"] and len(entrants) == 6
+    assert entrants[str(mine)]["learned"] and len(entrants) == 9
+    untold = entrants[f"{mine} without steps="]["problems"]
+    assert untold == entrants[str(mine)]["problems"]
+    recorded = metadata.read(mine)["suite"]
+    assert recorded["max_steps"] == 10 and recorded["max_parameters"] == 385
+    assert "1 Keras models" in LearnedOptimizer(mine).describe()
     assert (tmp_path / "suite.md").read_text().strip() in done.stdout
     assert (tmp_path / "suite.png").read_bytes().startswith(b"\x89PNG")
     again = _suite(*flags)
