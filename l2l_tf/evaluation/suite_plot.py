@@ -13,7 +13,7 @@ from l2l_tf.evaluation import plot_styles
 from l2l_tf.evaluation import plotting
 from l2l_tf.evaluation import suite_tables
 
-_ROW, _REST, _WIDTH = 0.32, 1.9, 5.0  # inches
+_ROW, _REST = 0.32, 1.9  # inches
 _LIMITS = 0.05, 20.0
 """Ratios beyond are drawn at the edge."""
 
@@ -30,8 +30,9 @@ def ratios(results: Mapping[str, Any]) -> mpl_figure.Figure:
     lengths = results["lengths"]
     names = list(results["problems"])
     figure, panels = plotting.grid(len(lengths))
-    width = figure.get_size_inches()[0]
-    figure.set_size_inches(width, _REST + _ROW * (len(names) + 1))
+    num_rows = panels[0].get_gridspec().nrows
+    height = num_rows * (_REST + _ROW * (len(names) + 1))
+    figure.set_size_inches(figure.get_size_inches()[0], height)
     for axes, (steps, entrants) in zip(panels, lengths.items(), strict=True):
         looks = plot_styles.styles(entrants)
         shown = [*names, "geometric mean"]

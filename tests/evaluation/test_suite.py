@@ -69,7 +69,7 @@ def test_results_are_json_and_a_figure_with_a_row_for_each_problem(done):
     [axes] = suite_plot.ratios(results).axes
     labels = [label.get_text() for label in axes.get_yticklabels()]
     assert labels == [*_NAMES, "geometric mean"]
-    assert len(axes.lines) == 2 + 5  # two rules, and all but the reference
+    assert len(axes.lines) == 2 + 7  # two rules, and all but the reference
 
 
 def test_names_are_checked():
