@@ -53,14 +53,14 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
 
     Example:
     >>> model = keras.Sequential([keras.layers.Dense(1)])
-    >>> model.compile(optimizer=LearnedOptimizer("digits"), loss="mse")
+    >>> model.compile(optimizer=LearnedOptimizer(steps=500), loss="mse")
 
     Source: Andrychowicz et al. 2016, section 2.
     """
 
     def __init__(
         self,
-        optimizer: str | os.PathLike | Mapping[str, Any],
+        optimizer: str | os.PathLike | Mapping[str, Any] = "general",
         learning_rate: float
         | keras.optimizers.schedules.LearningRateSchedule = 1.0,
         name: str | None = None,
@@ -79,7 +79,8 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
         Args:
             optimizer: The name of a bundled optimizer, or the path of a
                 folder that `scripts/train.py` or `scripts/export.py` wrote.
-                Also names, paths, Keras optimizers or their names by regular
+                The default was trained on many kinds of small networks. Also
+                names, paths, Keras optimizers or their names by regular
                 expressions over variables' paths, of which the first counts
                 that is found in a path.
             learning_rate: Factor on the learned rules' updates. A rule chooses
@@ -100,9 +101,10 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
                 the end of `fit` only.
             jit_compile: Whether XLA compiles the update, also in a training
                 step that it does not compile; not for several replicas.
-            steps: How many steps training will take, for a rule that follows a
-                schedule, and is done after so many; by default what it was
-                saved with. Others make no use of it.
+            steps: How many steps training will take. A rule that follows a
+                schedule, as the default does, is done after so many; without
+                it goes on for ever, by smaller and smaller steps. Others make
+                no use of it.
             **kwargs: Further arguments of `keras.optimizers.Optimizer`.
 
         Raises:
@@ -397,14 +399,17 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
                 and `nonfinite` is "raise".
         """
         if self.built:
+            seen = self.diagnostics
             self._reporter.report(
                 reports.Run(
                     steps=int(keras.ops.convert_to_numpy(self.iterations)),
-                    skipped=int(self.diagnostics["skipped_steps"]),
+                    skipped=int(seen["skipped_steps"]),
                     rules=self.rule_parts,
                     losses=keras.ops.convert_to_numpy(self._losses),
                     fallback=self.fallback and self.fallback.name,
                     fell_back=self.fell_back,
+                    told=self.steps,
+                    update_norm=float(seen["update_norm"]),
                 )
             )
 

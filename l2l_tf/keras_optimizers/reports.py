@@ -24,6 +24,8 @@ class Run(NamedTuple):
         losses: See `l2l_tf.keras_optimizers.losses.follow`.
         fallback: The fallback's name, None if there is none.
         fell_back: Whether it has taken over.
+        told: For how many steps a schedule was asked for, None for none.
+        update_norm: That of the last update.
     """
 
     steps: int
@@ -32,6 +34,8 @@ class Run(NamedTuple):
     losses: Sequence[float] = (0.0, 0.0, 0.0)
     fallback: str | None = None
     fell_back: bool = False
+    told: int | None = None
+    update_norm: float = 1.0
 
 
 class Reporter:
@@ -79,6 +83,13 @@ class Reporter:
         exploded = losses_lib.warning(run.losses)
         if exploded and run.fallback is None:
             self.say("loss exploded", f"{self._name}: {exploded}")
+        if run.told and run.steps > run.told and run.update_norm == 0.0:
+            self.say(
+                "schedule",
+                f"{self._name}: steps={run.told} was given, the run has "
+                f"{run.steps}, and nothing moves any more; give it the steps "
+                "of all training.",
+            )
         if run.fallback is None:
             self.warn_beyond(run.rules, run.steps)
 

@@ -56,6 +56,14 @@ def test_sizes_and_lengths_beyond_what_was_tried_are_said_once_each():
     assert _reported(reporter, steps=102, rules=[TRIED]) == []
 
 
+def test_a_schedule_that_is_over_is_said():
+    reporter = reports.Reporter("mine", raises=False)
+    assert _reported(reporter, steps=50, told=50, update_norm=0.0) == []
+    assert _reported(reporter, steps=60, told=50, update_norm=0.1) == []
+    [said] = _reported(reporter, steps=60, told=50, update_norm=0.0)
+    assert "steps=50" in said and "60" in said
+
+
 def test_unknown_horizon_warns_of_nothing():
     reporter = reports.Reporter("mine", raises=False)
     assert _reported(reporter, steps=10**6, rules=[UNKNOWN]) == []
