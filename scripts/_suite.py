@@ -39,7 +39,8 @@ command_flags.define_integer("seeds", 3, "Suite: runs of each, from 0 on.")
 flags.DEFINE_string(
     "kept_dir",
     "runs/suite",
-    "Suite: folder of runs that are made already, and not made again.",
+    "Suite: folder of runs that are made already, and not made again; it does "
+    "not know other versions of this library apart.",
 )
 flags.DEFINE_string(
     "markdown_path", None, "Suite: where to write the tables as Markdown."
@@ -58,32 +59,40 @@ flags.DEFINE_bool(
     "which then warn in runs that are longer, and of models that are larger.",
 )
 
-_WITH_SUITE = (
-    "suite",
-    "optimizers",
-    "suite_problems",
-    "steps",
-    "seeds",
-    "kept_dir",
-    "markdown_path",
-    "data_dir",
-    "json_path",
-    "plot_path",
-    "without_steps",
-    "record",
-)
+_SHARED = ("data_dir", "json_path", "plot_path")
+
+
+def check_flags() -> None:
+    """Refuses flags of the suite without it, and others with it.
+
+    Raises:
+        UsageError: If there are any.
+    """
+    given = [
+        name
+        for name in command_flags.own_flags()
+        if FLAGS[name].present and name not in _SHARED
+    ]
+    ours = FLAGS.find_module_defining_flag("suite")
+    is_suite = FLAGS.suite is not None
+    others = [
+        f"--{name}"
+        for name in given
+        if (FLAGS.find_module_defining_flag(name) == ours) != is_suite
+    ]
+    if others:
+        how = "with" if is_suite else "without"
+        raise command_line.UsageError(
+            f"{', '.join(others)} cannot be given {how} --suite."
+        )
 
 
 def evaluate() -> None:
     """Runs the suite as the flags say."""
-    others = [
-        f"--{name}"
-        for name in command_flags.own_flags()
-        if FLAGS[name].present and name not in _WITH_SUITE
-    ]
-    if others:
+    if FLAGS.record and FLAGS.suite_problems:
         raise command_line.UsageError(
-            f"{', '.join(others)} cannot be given with --suite."
+            "--record takes all problems of the suite; received "
+            f"--suite_problems={','.join(FLAGS.suite_problems)}."
         )
     command_line.check_at_least(1, "seeds")
     command_line.check_output("json_path", "plot_path", "markdown_path")

@@ -83,6 +83,7 @@ flags.DEFINE_string("plot_path", None, "Where to draw the learning curves.")
 def main(argv: list[str]) -> None:
     """Evaluates as the flags say."""
     del argv
+    _suite.check_flags()
     if FLAGS.suite is not None:
         _suite.evaluate()
         return

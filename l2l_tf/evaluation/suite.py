@@ -114,19 +114,21 @@ def run(
     for name, problem in problems.items():
         starts = suite_runs.Starts(problem)
         max_parameters = max(max_parameters, starts.num_parameters())
-        made = 0
+        num_steps = 0
         for candidate, rates in entries:
             runs = _Runs(name, problem, starts, candidate, kept)
             for length in lengths:
+                # A longer run begins as a shorter one does.
+                made = length if candidate.knows_length else max(lengths)
                 for rate in rates:
                     curves[length][candidate.name][rate][name] = np.stack(
                         [
-                            runs.get(seed, length, rate)
+                            runs.get(seed, made, rate)[:length]
                             for seed in range(num_seeds)
                         ]
                     )
-            made += runs.made
-        say(f"{name}: {made:,} steps made")
+            num_steps += runs.made
+        say(f"{name}: {num_steps:,} steps made")
     return {
         "problems": list(names),
         "num_seeds": num_seeds,
@@ -145,16 +147,23 @@ def record(results: Mapping[str, Any], optimizer: str) -> None:
         results: What `run` returned.
         optimizer: A name or a path, one of those that were run.
     """
+    lengths = results["lengths"]
     ratios = {
         steps: entrants[optimizer]["ratios"][suite_tables.REFERENCE]
-        for steps, entrants in results["lengths"].items()
+        for steps, entrants in lengths.items()
     }
+    held = [
+        int(steps)
+        for steps, entrants in lengths.items()
+        if not entrants[optimizer]["divergences"]
+    ]
     folder = metadata.find(optimizer)
     values = metadata.read(folder)
     shown = {
         "problems": len(results["problems"]),
         "max_parameters": results["max_parameters"],
-        "max_steps": max(map(int, ratios)),
+        # How far it is to be trusted: to where it has not diverged.
+        "max_steps": max(held, default=1),
         "ratios": {
             steps: float(f"{ratio:.4g}") if math.isfinite(ratio) else None
             for steps, ratio in ratios.items()

@@ -17,6 +17,13 @@ REFERENCE = "Adam at 0.001"
 NOT_REACHED = 2.0
 """Stands for the share of a run where its end does not suffice."""
 
+_EXPLAINED = (
+    "Losses are those of the last tenth of the steps, ratios and shares "
+    "geometric means over problems. The share of steps is what it takes until "
+    f"the final loss of {REFERENCE} is reached; never counts as "
+    f"{100 * NOT_REACHED:.0f} %."
+)
+
 _DIVERGED = 2.0  # times the reference's loss
 
 Curves = Mapping[str, np.ndarray]
@@ -78,7 +85,7 @@ def measure(
         Plain values, for each entrant: `learned`, False; `problems`, with
         `loss` (the mean over the last tenth and all seeds), `ratio` to the
         reference's, `share` of the run until that was reached (None if never),
-        `diverged` (a ratio above 2, or no number) and `rate`;
+        `diverged` (a ratio above 2, or a loss that is no number) and `rate`;
         `ratios`, the geometric means of its losses' ratios to those of each
         entrant; `won`, the share of problems with a lower loss than each
         entrant's; `share`, the geometric mean with `NOT_REACHED` for never;
@@ -101,7 +108,9 @@ def measure(
                 "loss": losses[entrant][name],
                 "ratio": ratio,
                 "share": share_to_reach(curves[name], losses[REFERENCE][name]),
-                "diverged": not ratio <= _DIVERGED,
+                "diverged": not (
+                    np.all(np.isfinite(curves[name])) and ratio <= _DIVERGED
+                ),
                 "rate": rates.get(entrant, {}).get(name),
             }
         shares = [problem["share"] for problem in problems.values()]
@@ -175,7 +184,7 @@ def markdown(results: Mapping[str, Any]) -> str:
     return "\n\n".join(
         f"## {steps} steps, {results['num_seeds']} "
         f"{'seed' if results['num_seeds'] == 1 else 'seeds'}\n\n"
-        f"{_summary(entrants)}\n\n{_problems(entrants)}"
+        f"{_summary(entrants)}\n\n{_EXPLAINED}\n\n{_problems(entrants)}"
         for steps, entrants in results["lengths"].items()
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 
 import keras
 import numpy as np
@@ -26,15 +27,20 @@ class GeneralPart(rule_part.RulePart):
     def make_state(self, owner, variables) -> list[keras.Variable]:
         """See base class."""
         is_one = tf.distribute.get_strategy().num_replicas_in_sync == 1
-        self._call = _make_call(self.rule, self.options.jit_compile and is_one)
+        self._call = _make_call(
+            self.rule, self.options.jit_compile and is_one, self.options.steps
+        )
         self._check_memory(variables)
+        if self.options.state_dtype is not None:
+            warnings.warn(
+                f"{self.label!r} keeps its state in its own types; "
+                f"state_dtype={self.options.state_dtype!r} changes that of "
+                "rules that treat each coordinate alone.",
+                stacklevel=2,
+            )
         with tf.init_scope():
             params = [tf.zeros(v.shape, v.dtype) for v in variables]
             first = self.rule.initial_state(params)
-            if self.options.steps is not None:
-                first = self.rule.with_horizon(
-                    first, params, self.options.steps
-                )
             # TensorFlow lifts initializers, not tensors, out of a function.
             flat = [
                 tf.convert_to_tensor(t).numpy() for t in tf.nest.flatten(first)
@@ -100,10 +106,13 @@ class GeneralPart(rule_part.RulePart):
 
 
 @functools.lru_cache(_KEPT)
-def _make_call(rule: base.UpdateRule, jit_compile: bool):
-    """Returns what all optimizers of one rule share."""
+def _make_call(rule: base.UpdateRule, jit_compile: bool, steps: int | None):
+    """Returns what all optimizers of one rule and length share."""
 
     def call(gradients, state, is_finite):
+        if steps is not None:
+            # At each step, since state that was saved may know another length.
+            state = rule.with_horizon(state, gradients, steps)
         updates, new = rule(gradients, state)
         return tf.nest.map_structure(
             lambda value, before: tf.where(is_finite, value, before),

@@ -83,7 +83,8 @@ class Reporter:
         exploded = losses_lib.warning(run.losses)
         if exploded and run.fallback is None:
             self.say("loss exploded", f"{self._name}: {exploded}")
-        if run.told and run.steps > run.told and run.update_norm == 0.0:
+        is_over = run.told and run.steps > run.told and not new
+        if is_over and run.update_norm == 0.0:
             self.say(
                 "schedule",
                 f"{self._name}: steps={run.told} was given, the run has "

@@ -73,9 +73,16 @@ class Estimator(abc.ABC):
         self._num_steps = step_weights.shape[0] - 1
         self.share = tf.Variable(0.0, trainable=False, name="share")
 
-    def initial_state(self, run: unroll_lib.Run) -> Nest:
-        """Returns what the estimator carries, before a run's first unroll."""
-        del run
+    def initial_state(
+        self, run: unroll_lib.Run, num_steps: tf.Tensor | None = None
+    ) -> Nest:
+        """Returns what the estimator carries, before a run's first unroll.
+
+        Args:
+            run: The run.
+            num_steps: Updates of the whole run; None if that is not known.
+        """
+        del run, num_steps
         return ()
 
     @abc.abstractmethod

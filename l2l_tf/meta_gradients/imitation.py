@@ -14,20 +14,19 @@ from l2l_tf.rules import base as rules
 from l2l_tf.rules import recording
 from l2l_tf.rules import registry as rule_registry
 
-_TINY = 1e-20
-"""Keeps steps that the imitated rule does not make out of the loss."""
-
 
 @registry.ESTIMATORS.register("imitation")
 class Imitation(replay.Replay):
     """Besides the meta-loss, how far updates are from those of another rule.
 
-        L' = L + w mean over t of |g_t - a_t|^2 / |a_t|^2
+        L' = L + w sum_t |g_t - a_t|^2 / sum_t |a_t|^2
         w  = imitation_weight (1 - share of the training that is over)
 
     The other rule is shown the gradients that the rule meets, and moves
     nothing. By the replay identity its part of dL'/dphi costs no more than an
-    addition to c_t. Where a run's first steps are skipped, it begins after.
+    addition to c_t. Where a run's first steps are skipped, it begins after
+    them, as in a run that is as much shorter. Where it stands still, nothing is
+    added.
 
     Source: Chen et al. 2020, arXiv 2010.09089, section 3.2.
     """
@@ -64,10 +63,15 @@ class Imitation(replay.Replay):
         self._weight = checks.number("imitation_weight", imitation_weight, 0.0)
         self._watched = recording.Recording(rule)
 
-    def initial_state(self, run):
+    def initial_state(self, run, num_steps=None):
         """See base class; the state of the imitated rule."""
-        return self._imitated.initial_state_of_functions(
+        state = self._imitated.initial_state_of_functions(
             run.params, self._problem.num_functions
+        )
+        if num_steps is None:
+            return state
+        return self._imitated.with_horizon(
+            state, run.params, num_steps - run.step
         )
 
     @property
@@ -79,14 +83,14 @@ class Imitation(replay.Replay):
         wanted, state = self._follow(
             [gradient[:-1] for gradient in trajectory.gradients], state
         )
-        weight = self._weight * (1.0 - self.share) / float(self._num_steps)
-        sizes = _TINY + tf.add_n([_squares(a) for a in wanted])
         distances = [u - a for u, a in zip(updates, wanted, strict=True)]
-        missed = tf.add_n([_squares(d) for d in distances])
-        weights = tf.cast(weight, sizes.dtype) / sizes
-        loss += tf.cast(tf.reduce_sum(weights * missed), loss.dtype)
+        size = _sum_of_squares(wanted)
+        weight = tf.cast(self._weight * (1.0 - self.share), size.dtype)
+        weight = tf.math.divide_no_nan(weight, size)
+        missed = weight * _sum_of_squares(distances)
+        loss += tf.cast(missed, loss.dtype)
         factors = [
-            c + 2.0 * _along(weights, d) * d
+            c + 2.0 * tf.cast(weight, d.dtype) * d
             for c, d in zip(factors, distances, strict=True)
         ]
         return loss, factors, records, state
@@ -102,12 +106,5 @@ class Imitation(replay.Replay):
         return [tf.stack(steps) for steps in zip(*found, strict=True)], state
 
 
-def _squares(tensor: tf.Tensor) -> tf.Tensor:
-    """Returns each step's sum of squares, shape [steps]."""
-    return tf.reduce_sum(tf.reshape(tensor, [tensor.shape[0], -1]) ** 2, axis=1)
-
-
-def _along(weights: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
-    """Returns weights of steps in a shape that multiplies a tensor."""
-    ones = [1] * (like.shape.rank - 1)
-    return tf.cast(tf.reshape(weights, [-1, *ones]), like.dtype)
+def _sum_of_squares(tensors: Sequence[tf.Tensor]) -> tf.Tensor:
+    return tf.add_n([tf.reduce_sum(tf.square(t)) for t in tensors])

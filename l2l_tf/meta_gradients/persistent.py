@@ -43,8 +43,9 @@ class PersistentEvolutionStrategies(evolution.Sampled):
     Source: Vicol et al. 2021, arXiv 2112.13835, section 4.
     """
 
-    def initial_state(self, run):
+    def initial_state(self, run, num_steps=None):
         """See base class; all particles start where the run does."""
+        del num_steps
         particles = self._repeat(_changing(run))
         variables = self._rule.trainable_variables
         zeros = self._repeat([tf.zeros_like(v) for v in variables])

@@ -156,8 +156,9 @@ def from_configs(
     Raises:
         ValueError: If a problem or a factor is refused.
     """
-    parts = registry.from_list("an ensemble", problems, split)
-    for part in parts:
+    parts = []
+    for part in registry.from_list("an ensemble", problems, split):
+        parts += part.members
         if len(part.members) > 1:
             raise ValueError(
                 "An ensemble takes problems of one set of parameters each; "

@@ -28,10 +28,16 @@ class Mixture(base.Family):
                 among them are members here.
 
         Raises:
-            ValueError: If there is none.
+            ValueError: If there is none, or they are on several splits.
         """
         if not problems:
             raise ValueError("A mixture takes at least one problem.")
+        splits = list(dict.fromkeys(problem.split for problem in problems))
+        if len(splits) > 1:
+            raise ValueError(
+                "A mixture takes problems on one split; received "
+                f"{' and '.join(map(repr, splits))}."
+            )
         self.split = problems[0].split
         self._members = [m for problem in problems for m in problem.members]
         self.options = {"problems": registry.to_list(problems)}

@@ -162,8 +162,9 @@ def draw_start(
     """Draws values to start from.
 
     Half of the draws have Keras's starts: Glorot and Bengio's uniform weights.
-    In the others weights are Gaussian, of a variance of 0.5 to 2.5 over the
-    fan-in, which takes in the starts of LeCun and of He. Recurrent kernels are
+    In the others weights are Gaussian, truncated at two deviations, of a
+    variance of 0.39 to 1.94 over the fan-in, which takes in the starts of
+    Glorot and of LeCun and ends beside that of He. Recurrent kernels are
     orthogonal, as Keras's, and all else is as `Parameter.start` says.
 
     Args:

@@ -160,7 +160,8 @@ def sampled_tasks(
         split: The part of the data from which minibatches come; teachers
             differ between splits, too.
         num_architectures: How many architectures; the first ones of a longer
-            list are those of a shorter one. Kinds take turns.
+            list are those of a shorter one. Kinds take turns; a convnet's
+            turn is an MLP's where the data drawn for it have no images.
         data: Where examples come from: `"synthetic"`, `"digits"`, and, where
             they are prepared, `"mnist"` and `"cifar10"`.
         max_parameters: The most parameters that an architecture has.

@@ -76,12 +76,13 @@ class Scheduled(base.UpdateRule):
         Args:
             of: The rule, or its configuration.
             learning_rate: The factor at the first step, of runs of 1,000 steps
-                where it depends on the length.
+                where it depends on the length; twice that where no length is
+                known.
             schedule: A name in `SCHEDULES`.
             horizon: Steps of a run whose length is not told; None where that
                 may be any.
-            final: The share of the learning rate that is left in the end, and
-                stays beyond.
+            final: The share of the learning rate that is left in the end of
+                runs of known length, and stays beyond.
             decay_steps: When rates begin to fall, where no length is known.
             decay_power: How fast they fall then.
             length_power: How much smaller rates are in longer runs; 0.5 keeps
@@ -206,6 +207,13 @@ class Scheduled(base.UpdateRule):
             (_LENGTH / horizon) ** self.length_power * factor,
         )
         return self.learning_rate * factor
+
+    def weights_from(
+        self, source: base.UpdateRule
+    ) -> list[tuple[tf.Variable, tf.Variable]]:
+        """See base class; from the rule itself, or another schedule of it."""
+        inner = source.rule if isinstance(source, Scheduled) else source
+        return self.rule.weights_from(inner)
 
     def check_claims(self, params: Sequence[tf.Tensor]) -> None:
         """See base class; checks the rule's."""

@@ -1,6 +1,7 @@
 """Tests of the suite, l2l_tf/evaluation/suite.py and suite_plot.py."""
 
 import json
+import shutil
 
 import keras
 import pytest
@@ -11,6 +12,7 @@ from l2l_tf.evaluation import suite
 from l2l_tf.evaluation import suite_plot
 from l2l_tf.evaluation import suite_runs
 from l2l_tf.evaluation import suite_tables
+from l2l_tf.saving import metadata
 
 _NAMES = ["breast-cancer-mlp", "diabetes-mlp"]
 
@@ -36,6 +38,26 @@ def test_an_optimizer_that_is_the_reference_has_its_numbers(done):
     assert mine["problems"] == reference["problems"]
     assert mine["ratios"] == reference["ratios"]
     assert mine["ratios"][suite_tables.REFERENCE] == 1.0
+
+
+def test_it_is_recorded_to_where_nothing_diverged(done, exported, tmp_path):
+    folder = tmp_path / "mine"
+    shutil.copytree(exported, folder)
+    entrants = done[0]["lengths"]["10"]
+    own = entrants["mine"]
+    worse = {
+        **own,
+        "ratios": {suite_tables.REFERENCE: float("inf")},
+        "divergences": 1,
+    }
+    lengths = {"10": {str(folder): own}, "20": {str(folder): worse}}
+    suite.record({**done[0], "lengths": lengths}, str(folder))
+    assert metadata.read(folder)["suite"] == {
+        "problems": 2,
+        "max_parameters": 1537,
+        "max_steps": 10,
+        "ratios": {"10": 1.0, "20": None},
+    }
 
 
 def test_searched_rates_are_no_worse_than_single_ones(done):

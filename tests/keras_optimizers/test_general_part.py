@@ -148,6 +148,35 @@ def test_schedules_follow_the_steps_that_training_will_take(tmp_path):
         LearnedOptimizer(path, steps=0)
 
 
+def test_restored_state_follows_the_steps_that_are_told_now(tmp_path):
+    of = {"rule": "sgd", "learning_rate": 1.0}
+    routes = {"v0": {"rule": "scheduled", "of": of}, ".*": {"layers": [2]}}
+    rule = registry.make_rule({"rule": "routed", "routes": routes})
+    path = saved_optimizer.export(rule, tmp_path / "rule", {})
+    first, second = (
+        LearnedOptimizer(path, steps=4),
+        LearnedOptimizer(path, steps=400),
+    )
+    variables = _variables()
+    for optimizer in (first, second):
+        optimizer.build(variables)
+    first.apply(_gradients(0), variables)
+    for ours, saved in zip(second.variables, first.variables, strict=True):
+        ours.assign(saved)
+    before = variables[0].numpy()
+    second.apply([tf.ones(shape) for shape in SHAPES], variables)
+    expected = 0.003 * (1 + np.cos(np.pi / 400)) / 2
+    np.testing.assert_allclose(
+        before - variables[0].numpy(), expected, rtol=1e-4
+    )
+
+
+def test_another_type_of_state_is_warned_of(path):
+    optimizer = LearnedOptimizer(path, state_dtype="bfloat16")
+    with pytest.warns(UserWarning, match="keeps its state in its own types"):
+        optimizer.build(_variables())
+
+
 def test_a_state_that_does_not_fit_is_refused_before_it_is_made(
     path, monkeypatch
 ):

@@ -44,6 +44,7 @@ def _estimates(rule, estimator, num_unrolls=2):
 
 def _directly(rule, weight, skipped):
     """The second of two unrolls, a step of Python at a time."""
+    missed, made = 0.0, 0.0
     adam = rules.make_rule(_ADAM)
     task, params, _ = unroll.draw_start(_PROBLEM, _SEED)
 
@@ -69,9 +70,10 @@ def _directly(rule, weight, skipped):
                 break
             [update], state = rule(found, state)
             [wanted], taught = adam(found, taught)
-            missed = tf.reduce_sum((update - wanted) ** 2)
-            total += weight / _STEPS * missed / tf.reduce_sum(wanted**2)
+            missed += tf.reduce_sum((update - wanted) ** 2)
+            made += tf.reduce_sum(wanted**2)
             params = [params[0] + update]
+        total += weight * missed / made
     return total, tape.gradient(total, rule.trainable_variables)
 
 
@@ -92,6 +94,18 @@ def test_without_weight_it_is_replay(rule):
     np.testing.assert_allclose(found.loss, expected.loss, rtol=1e-12)
     for a, b in zip(found.gradients, expected.gradients, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12)
+
+
+def test_what_stands_still_adds_nothing(rule):
+    """A teacher whose schedule is over, and one that is told the length."""
+    taught = {"rule": "scheduled", "of": _ADAM, "horizon": _STEPS}
+    estimator = _estimator(rule, imitated=taught)
+    *_, found = _estimates(rule, estimator)
+    *_, expected = _estimates(rule, _estimator(rule, replay.Replay))
+    np.testing.assert_allclose(found.loss, expected.loss, rtol=1e-12)
+    run = unroll.start(rule, _PROBLEM, _SEED)
+    state = estimator.initial_state(run, tf.constant(9))
+    assert float(state["horizon"]) == 9.0
 
 
 def test_blocks_of_coordinates_give_the_same(rule):

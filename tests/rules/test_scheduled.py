@@ -90,6 +90,17 @@ def test_its_configuration_makes_it_again():
     assert "0.01 by the schedule 'linear' over 50 steps" in rule.describe()
 
 
+def test_it_starts_from_the_weights_of_another_schedule_or_of_none():
+    rule = scheduled.Scheduled(_LSTM, 0.01)
+    inner = registry.make_rule({**_LSTM, "seed": 3})
+    for source in (inner, scheduled.Scheduled(inner, 0.5, "linear")):
+        for ours, theirs in rule.weights_from(source):
+            assert ours.shape == theirs.shape
+            assert any(theirs is w for w in inner.trainable_variables)
+    with pytest.raises(ValueError, match="cannot start"):
+        rule.weights_from(registry.make_rule({"layers": [4]}))
+
+
 def test_seeds_and_names_reach_the_rule_inside():
     config = {"rule": "scheduled", "of": {"rule": "coordinatewise"}}
     assert registry.with_seed(config, 5)["of"]["seed"] == 5

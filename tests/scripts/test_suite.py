@@ -6,8 +6,6 @@ import socket
 
 import pytest
 
-from l2l_tf import LearnedOptimizer
-from l2l_tf.saving import metadata
 from tests import in_process
 
 
@@ -21,7 +19,6 @@ def test_tables_results_and_plot_are_written(tmp_path, exported):
     flags = [
         f"--optimizers={mine}",
         "--without_steps",
-        "--record",
         "--suite_problems=diabetes-mlp",
         "--steps=10",
         "--seeds=1",
@@ -38,9 +35,6 @@ def test_tables_results_and_plot_are_written(tmp_path, exported):
     assert entrants[str(mine)]["learned"] and len(entrants) == 9
     untold = entrants[f"{mine} without steps="]["problems"]
     assert untold == entrants[str(mine)]["problems"]
-    recorded = metadata.read(mine)["suite"]
-    assert recorded["max_steps"] == 10 and recorded["max_parameters"] == 385
-    assert "1 Keras models" in LearnedOptimizer(mine).describe()
     assert (tmp_path / "suite.md").read_text().strip() in done.stdout
     assert (tmp_path / "suite.png").read_bytes().startswith(b"\x89PNG")
     again = _suite(*flags)
@@ -58,6 +52,7 @@ def test_tables_results_and_plot_are_written(tmp_path, exported):
         (["--seeds=0"], ["--seeds", "0"]),
         (["--optimizers=nowhere"], ["'nowhere'"]),
         (["--problem=quadratic"], ["--problem", "--suite"]),
+        (["--record", "--suite_problems=mnist-mlp"], ["--record", "all"]),
         (
             ["--suite_problems=mnist-mlp", "--data_dir=/nowhere"],
             ["'mnist'", "/nowhere"],
@@ -75,3 +70,11 @@ def test_what_makes_no_sense_is_refused_in_one_line(
     assert done.returncode == 1
     [line] = done.stderr.strip().splitlines()
     assert all(word in line for word in words), line
+
+
+def test_flags_of_the_suite_are_refused_without_it():
+    done = in_process.run_script(
+        "evaluate", "--problem=quadratic", "--optimizer=sgd", "--seeds=2"
+    )
+    assert done.returncode == 1
+    assert "--seeds cannot be given without --suite" in done.stderr
