@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from l2l_tf.core import compilation
+from l2l_tf.core import distribution as distribution_lib
 from l2l_tf.core import randomness
 from l2l_tf.evaluation import learning_curves as evaluation
 from l2l_tf.meta_gradients import meta_loss
@@ -49,6 +50,7 @@ class MetaTrainer:
         rule: rules.UpdateRule,
         problem: problems.Family,
         settings: settings_lib.Settings,
+        distribution: distribution_lib.Distribution | None = None,
     ):
         """Prepares training.
 
@@ -57,19 +59,22 @@ class MetaTrainer:
             problem: The problem, or a family of them; trained on its train
                 split, validated on its validation split.
             settings: How to train.
+            distribution: The replicas that share out the work, in whose scope
+                the rule was made; one by default.
 
         Raises:
             ValueError: If the rule has nothing to train, or cannot be trained
                 on the problem in this way.
         """
         settings = settings.resolved()
+        self.distribution = distribution or distribution_lib.Distribution()
         self._phi = list(rule.trainable_variables)
         _check_weights(rule)
         self.rule = rule
         self.problem = problem.with_split("train")
         self.settings = settings
         self.meta_optimizer = meta_optimizer.MetaOptimizer(
-            self._phi, settings.gradient_clip_norm
+            self.distribution.first(self._phi), settings.gradient_clip_norm
         )
         self.progress = progress_lib.Progress(self._phi)
         self._step_weights = meta_loss.step_weights(
@@ -77,7 +82,12 @@ class MetaTrainer:
         )
         self._members = [
             member_lib.Member(
-                rule, member, self._step_weights, settings, self.meta_optimizer
+                rule,
+                member,
+                self._step_weights,
+                settings,
+                self.meta_optimizer,
+                self.distribution,
             )
             for member in self.problem.members
         ]
@@ -151,16 +161,19 @@ class MetaTrainer:
             settings.seed, index, len(self._members)
         )
         began = time.perf_counter()
-        with compilation.explained(settings.jit_compile):
+        with (
+            compilation.explained(settings.jit_compile),
+            self.distribution.watched(),
+        ):
             losses, norms = self._members[position].make_run(
                 seeds,
                 rate,
                 run_lengths.plan(settings, index),
                 index / settings.num_epochs,
             )
-        # These wait for the run, so that the time is all of it.
-        mean_loss = float(np.mean(losses) / np.sum(self._step_weights))
-        mean_norm = float(np.mean(norms))
+            # These wait for the run, so that the time is all of it.
+            mean_loss = float(np.mean(losses) / np.sum(self._step_weights))
+            mean_norm = float(np.mean(norms))
         seconds = time.perf_counter() - began
         self._check_skips()
         done = index + 1
@@ -190,6 +203,7 @@ class MetaTrainer:
             # optimizee that it refuses is then found at the first unroll, and
             # not at the first validation, after many runs.
             settings.estimator_options.get("jit_compile", False),
+            distribution=self.distribution,
         )
 
     def _validate(self, report: progress_lib.Report) -> progress_lib.Report:
