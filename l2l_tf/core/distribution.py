@@ -8,6 +8,7 @@ and the path is the same.
 from __future__ import annotations
 
 import contextlib
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -124,6 +125,8 @@ class Distribution:
 
     def follow_chief(self, variables: Sequence[tf.Variable]) -> None:
         """Gives variables the values that they have in the chief's process."""
+        if self.count == 1:
+            return
         with self.watched():
             values = self._values_of_chief([tf.identity(v) for v in variables])
         for variable, value in zip(variables, values, strict=True):
@@ -136,6 +139,27 @@ class Distribution:
         with self.watched():
             total = self._total(tf.constant(int(flag)))
         return int(total) > 0
+
+    def check_same(self, what: str, text: str) -> None:
+        """Refuses processes that do not all have the same text.
+
+        Args:
+            what: What the text says, for the message.
+            text: The text.
+
+        Raises:
+            ValueError: If any has another one.
+        """
+        if self.count == 1:
+            return
+        own = zlib.crc32(text.encode())
+        with self.watched():
+            total = self._total(tf.constant(own, tf.int64))
+        if int(total) != self.count * own:
+            raise ValueError(
+                f"All workers must be started with the same command, but "
+                f"{what} of some are different."
+            )
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:

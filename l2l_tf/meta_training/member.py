@@ -30,7 +30,7 @@ class Member:
         step_weights: tf.Tensor,
         settings: settings_lib.Settings,
         meta_optimizer: meta_optimizer_lib.MetaOptimizer,
-        distribution: distribution_lib.Distribution,
+        distribution: distribution_lib.Distribution | None = None,
     ):
         """Prepares the runs.
 
@@ -40,12 +40,13 @@ class Member:
             step_weights: The w_t of one unroll.
             settings: How to train.
             meta_optimizer: Makes the steps.
-            distribution: The replicas that share out the optimizees.
+            distribution: The replicas that share out the optimizees; one by
+                default.
 
         Raises:
             ValueError: If the rule cannot be trained on it in this way.
         """
-        self._distribution = distribution
+        self._distribution = distribution or distribution_lib.Distribution()
         self._rule = rule.bind(problem.parameter_names)
         self._problem = problem
         self._unroll_length = settings.unroll_length
@@ -60,7 +61,7 @@ class Member:
             **settings.estimator_options,
         )
         self._estimator.check_replicas(
-            settings.num_optimizees, distribution.count
+            settings.num_optimizees, self._distribution.count
         )
         # Traced once each, however many optimizees a meta-step has.
         self._start = tf.function(self._start_run, autograph=False)

@@ -81,14 +81,7 @@ class MetaTrainer:
             settings.step_weights, settings.unroll_length
         )
         self._members = [
-            member_lib.Member(
-                rule,
-                member,
-                self._step_weights,
-                settings,
-                self.meta_optimizer,
-                self.distribution,
-            )
+            self._make_member(member, self.distribution)
             for member in self.problem.members
         ]
 
@@ -123,6 +116,18 @@ class MetaTrainer:
         while not self.is_finished:
             yield self._train_run()
 
+    def follow_chief(self) -> None:
+        """Takes over the state that the chief's process has."""
+        self.distribution.follow_chief(
+            [
+                *self._phi,
+                *self.meta_optimizer.state,
+                self.meta_optimizer.skipped,
+                self.meta_optimizer.skipped_in_a_row,
+                *tf.nest.flatten(self.progress.checkpointable()),
+            ]
+        )
+
     def restore_best(self) -> None:
         """Sets phi to the best values found by validation.
 
@@ -143,9 +148,29 @@ class MetaTrainer:
     def meta_step_graph(self) -> tf.Graph:
         """Returns the graph of one meta-step, of a family the first member's.
 
-        It consists of estimates, their mean, and Adam.
+        It consists of estimates, their mean, and Adam; with several replicas
+        it is what one would do alone.
         """
-        return self._members[0].meta_step_graph(self.settings.num_optimizees)
+        member = self._members[0]
+        if self.distribution.count > 1:
+            # What replicas do together is traced by all processes, or none.
+            first, *_ = self.problem.members
+            member = self._make_member(first)
+        return member.meta_step_graph(self.settings.num_optimizees)
+
+    def _make_member(
+        self,
+        problem: problems.Problem,
+        distribution: distribution_lib.Distribution | None = None,
+    ) -> member_lib.Member:
+        return member_lib.Member(
+            self.rule,
+            problem,
+            self._step_weights,
+            self.settings,
+            self.meta_optimizer,
+            distribution,
+        )
 
     def _train_run(self) -> progress_lib.Report:
         settings = self.settings
