@@ -8,6 +8,7 @@ and the path is the same.
 from __future__ import annotations
 
 import contextlib
+import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -18,6 +19,8 @@ from l2l_tf.core import cluster as cluster_lib
 
 Nest = Any
 """A nest of tensors."""
+
+_LINGER_SECONDS = 5.0
 
 
 class LostWorkerError(RuntimeError):
@@ -174,6 +177,8 @@ class Distribution:
             lost = self._cluster.lost_workers(error)
             if not lost:
                 raise
+            # Were this process gone at once, others would take it for lost.
+            time.sleep(_LINGER_SECONDS)
             raise LostWorkerError(
                 f"Lost {' and '.join(lost)}, so that this process ends, too; "
                 "start all of them again to go on from the last checkpoint."
