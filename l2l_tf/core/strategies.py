@@ -30,8 +30,7 @@ def make(
     Args:
         strategy: `"mirrored"` for the devices of this machine,
             `"multi_worker"` for several machines; a strategy of
-            TensorFlow's; or None for one replica, or for the strategy in
-            whose scope this is called.
+            TensorFlow's; or None for one replica.
         num_devices: Devices to use, with a name; by default all GPUs, or the
             CPU where there is none. A CPU counts as several devices, if so
             many are asked for.
@@ -47,6 +46,11 @@ def make(
         raise ValueError(
             "num_devices goes with strategy='mirrored'; received "
             f"num_devices={num_devices} and strategy={strategy!r}."
+        )
+    if tf.distribute.has_strategy():
+        raise ValueError(
+            "Leave the scope of the tf.distribute.Strategy, and pass it as "
+            "strategy; it is entered where that is needed."
         )
     if strategy is None or isinstance(strategy, tf.distribute.Strategy):
         return distribution.Distribution(strategy)

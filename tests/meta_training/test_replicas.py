@@ -11,8 +11,9 @@ from tests import processes
 pytestmark = pytest.mark.slow
 
 _PROGRAM = pathlib.Path(__file__).parent / "on_replicas.py"
-_SMALL_CASES = "replay,pes,broken"
-_CASES = "compiled,autodiff,es,compare"
+_FOUR = "compiled,es,compare"
+_TWO = f"{_FOUR},replay,autodiff,pes,broken"
+_WORKERS = f"{_FOUR},broken"
 
 
 def _run(file, *arguments):
@@ -26,8 +27,9 @@ def mirrored(tmp_path_factory):
     """Returns what one, two and four devices of one process give."""
     folder = tmp_path_factory.mktemp("mirrored")
     return {
-        **_run(folder / "four", "mirrored", "4,2,1", _CASES),
-        **_run(folder / "two", "mirrored", "2,1", _SMALL_CASES),
+        # TensorFlow takes no two strategies of different sizes in a process.
+        **_run(folder / "four", "mirrored", "4", _FOUR),
+        **_run(folder / "two", "mirrored", "2,1", _TWO),
     }
 
 
@@ -41,7 +43,7 @@ def workers(tmp_path_factory):
         lambda index: folder / f"{index}",
         "multi_worker",
         "2",
-        "compiled,es,broken,compare",
+        _WORKERS,
     ) as running:
         for done in [worker.finish() for worker in running]:
             assert done.returncode == 0, done.stderr[-2000:]
@@ -62,18 +64,17 @@ def _check(found, expected, case, count):
         )
 
 
-@pytest.mark.parametrize("count", [2, 4])
-@pytest.mark.parametrize("case", _CASES.split(","))
-def test_devices_of_one_process_do_what_one_does(mirrored, case, count):
-    _check(mirrored, mirrored, case, count)
+@pytest.mark.parametrize("case", _FOUR.split(","))
+def test_four_devices_do_what_one_does(mirrored, case):
+    _check(mirrored, mirrored, case, 4)
 
 
-@pytest.mark.parametrize("case", _SMALL_CASES.split(","))
+@pytest.mark.parametrize("case", _TWO.split(","))
 def test_two_devices_do_what_one_does(mirrored, case):
     _check(mirrored, mirrored, case, 2)
 
 
-@pytest.mark.parametrize("case", ["compiled", "es", "broken", "compare"])
+@pytest.mark.parametrize("case", _WORKERS.split(","))
 def test_two_processes_do_what_one_does(mirrored, workers, case):
     for found in workers:
         _check(found, mirrored, case, 2)
