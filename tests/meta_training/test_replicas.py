@@ -10,7 +10,7 @@ from tests import processes
 
 pytestmark = pytest.mark.slow
 
-_PROGRAM = pathlib.Path(__file__).parent / "on_replicas.py"
+_PROGRAM = pathlib.Path(__file__).parent / "_on_replicas.py"
 _FOUR = "compiled,es,compare"
 _TWO = f"{_FOUR},replay,autodiff,pes,broken"
 _WORKERS = f"{_FOUR},broken"

@@ -1,6 +1,6 @@
 """What the tests train and evaluate, with and without replicas.
 
-    python on_replicas.py FILE STRATEGY COUNTS CASES
+    python _on_replicas.py FILE STRATEGY COUNTS CASES
 
 writes the numbers of each case for each number of replicas to FILE.npz.
 """
