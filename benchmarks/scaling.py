@@ -26,6 +26,7 @@ import _measure
 import numpy as np
 from absl import app
 from absl import flags
+from absl import logging
 
 FLAGS = flags.FLAGS
 
@@ -97,6 +98,7 @@ def _run_workers(count: int) -> dict:
 
 def _work() -> None:
     """Measures as one of the workers."""
+    logging.set_verbosity(logging.WARNING)
     from l2l_tf.core import strategies
 
     together = strategies.make("multi_worker")
