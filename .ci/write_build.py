@@ -32,6 +32,7 @@ DISTRIBUTIONS = {
     "google": "protobuf",
     "sklearn": "scikit_learn",
     "sonnet": "dm_sonnet",
+    "yaml": "pyyaml",
 }
 
 
@@ -46,6 +47,9 @@ DATA = {
         "", "tests/keras_optimizers/_distributed_fit"
     ),
     "//:tests/keras_optimizers/test_docs": starlark.Label("", "repository"),
+    "//:tests/meta_training/test_replicas": starlark.Label(
+        "", "tests/meta_training/_on_replicas"
+    ),
     "//:tests/repository/": starlark.Label("", "repository"),
     "//:tests/rules/learned/test_representation": starlark.Label(
         "", "repository"

@@ -41,6 +41,8 @@ def run(main: Callable[[list[str]], None]) -> None:
         import tensorflow as tf
 
         from l2l_tf.core import compilation
+        from l2l_tf.core import distribution
+        from l2l_tf.meta_training import stopping
         from l2l_tf.meta_training import trainer as meta_training
         from l2l_tf.problems import datasets as data
         from l2l_tf.saving import metadata as metadata_lib
@@ -51,6 +53,7 @@ def run(main: Callable[[list[str]], None]) -> None:
             tf.errors.OpError,
             compilation.CompilationError,
             compilation.StepError,
+            distribution.LostWorkerError,
             data.DataNotFoundError,
             meta_training.MetaTrainingError,
             metadata_lib.SavedOptimizerError,
@@ -65,6 +68,8 @@ def run(main: Callable[[list[str]], None]) -> None:
             main(argv)
         except UsageError as error:
             _fail(str(error))
+        except stopping.StoppedError as error:
+            _fail(_flags.as_flags(str(error)), code=143)
         except expected as error:
             _fail(_flags.as_flags(str(error)))
         except RuntimeError as error:
@@ -108,6 +113,18 @@ def check_at_least(minimum: int, *names: str) -> None:
             raise UsageError(
                 f"--{name} must be at most {_LARGEST}; received {value}."
             )
+
+
+def make_distribution():
+    """Returns the replicas that `--strategy` names.
+
+    To be called first: TensorFlow wants to know them before it computes.
+    """
+    from l2l_tf.core import strategies
+
+    return checked(
+        strategies.make, flags.FLAGS.strategy, flags.FLAGS.num_devices
+    )
 
 
 def set_data_dir(data_dir: str | None) -> None:

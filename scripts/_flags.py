@@ -91,6 +91,25 @@ def define_imports() -> None:
     )
 
 
+def define_strategy() -> None:
+    """Makes the flags of what shares out work to replicas."""
+    flags.DEFINE_string(
+        "strategy",
+        None,
+        "Share out runs: mirrored, to the devices of this machine, or "
+        "multi_worker, to the machines that the environment's TF_CONFIG names; "
+        "see docs/scaling.md. Default: one process does all of them.",
+    )
+    flags.DEFINE(
+        _IntegerParser(),
+        "num_devices",
+        None,
+        "Devices that mirrored uses: GPUs, or else parts of the CPU. Default: "
+        "all GPUs, or the CPU as one.",
+        serializer=flags.ArgumentSerializer(),
+    )
+
+
 def define_settings() -> None:
     """Makes a flag of every setting of meta-training."""
     from l2l_tf.meta_training import settings

@@ -70,6 +70,7 @@ flags.DEFINE_string(
 command_flags.define_integer("seed", 0, "Seed of the runs.")
 flags.DEFINE_string("data_dir", None, "Folder of prepared TFDS data sets.")
 command_flags.define_imports()
+command_flags.define_strategy()
 flags.DEFINE_bool(
     "jit_compile",
     True,
@@ -101,6 +102,7 @@ def main(argv: list[str]) -> None:
     command_line.checked(base.check_split, FLAGS.split)
     command_line.check_at_least(1, "num_epochs", "num_steps", "search_runs")
     command_line.check_output("json_path", "plot_path")
+    distribution = command_line.make_distribution()
     problem = command_line.build_problem(
         FLAGS.problem, FLAGS.problem_options, FLAGS.data_dir
     )
@@ -121,7 +123,8 @@ def main(argv: list[str]) -> None:
                 "--learning_rate is for hand-designed optimizers; a learned "
                 "one chooses its own step sizes."
             )
-        rule = command_line.checked(saved_optimizer.load, FLAGS.path)
+        with distribution.scope():
+            rule = command_line.checked(saved_optimizer.load, FLAGS.path)
         command_line.checked(rule_interface.check_on, rule, problem)
         learned[comparison.LEARNED] = rule
     elif FLAGS.path is not None:
@@ -156,7 +159,10 @@ def main(argv: list[str]) -> None:
         FLAGS.search_runs,
         FLAGS.jit_compile,
         FLAGS.rate_search,
+        distribution,
     )
+    if not distribution.is_chief:
+        return
     print(comparison.table(results))
     if results["search_steps"]:
         steps = sum(results["search_steps"].values())

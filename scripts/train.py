@@ -76,10 +76,11 @@ flags.DEFINE_string(
     None,
     "Train in the stages of a recipe: the name of a bundled one, such as "
     "mnist, or the path of a JSON or Python file. Takes --save_path, --resume, "
-    "--overwrite, --test_runs, --data_dir, --imports, --tensorboard and "
-    "--profile; the stages say the rest.",
+    "--overwrite, --test_runs, --data_dir, --imports, --tensorboard, "
+    "--profile, --strategy and --num_devices; the stages say the rest.",
 )
 command_flags.define_imports()
+command_flags.define_strategy()
 command_flags.define_settings()
 command_flags.define_integer(
     "test_runs",
@@ -101,6 +102,8 @@ _WITH_RECIPE = (
     "imports",
     "tensorboard",
     "profile",
+    "strategy",
+    "num_devices",
 )
 
 
@@ -109,8 +112,9 @@ def main(argv: list[str]) -> None:
     del argv
     command_line.check_at_least(0, "test_runs", "profile")
     log = describe_log()
+    distribution = command_line.make_distribution()
     if FLAGS.recipe is not None:
-        _train_recipe(log)
+        _train_recipe(log, distribution)
         return
     from l2l_tf.core import folders
     from l2l_tf.meta_training import config as experiment_config
@@ -119,9 +123,13 @@ def main(argv: list[str]) -> None:
     if FLAGS.log_dir is not None:
         command_line.checked(folders.check_place, "log_dir", FLAGS.log_dir)
     save_path = FLAGS.save_path or f"runs/{FLAGS.problem}"
-    command_line.checked(
-        experiment_config.check_folder, save_path, FLAGS.resume, FLAGS.overwrite
-    )
+    if distribution.is_chief:
+        command_line.checked(
+            experiment_config.check_folder,
+            save_path,
+            FLAGS.resume,
+            FLAGS.overwrite,
+        )
     saved = None
     if FLAGS.resume:
         saved = command_line.checked(experiment_config.read_config, save_path)
@@ -133,7 +141,7 @@ def main(argv: list[str]) -> None:
             experiment_config.continued, saved, config
         )
     experiment = command_line.checked(
-        experiment_lib.Experiment, save_path, problem, config
+        experiment_lib.Experiment, save_path, problem, config, distribution
     )
     exported = experiment_lib.run(
         experiment,
@@ -143,7 +151,7 @@ def main(argv: list[str]) -> None:
         log=log,
     )
     print(f"Optimizer: {exported}")
-    if log.is_on:
+    if log.is_on and distribution.is_chief:
         print(f"TensorBoard: tensorboard --logdir {FLAGS.log_dir or save_path}")
 
 
@@ -230,7 +238,7 @@ def _settings(saved) -> dict:
     return values
 
 
-def _train_recipe(log) -> None:
+def _train_recipe(log, distribution) -> None:
     from l2l_tf.meta_training import recipe as recipe_lib
     from l2l_tf.meta_training import stages
 
@@ -257,6 +265,7 @@ def _train_recipe(log) -> None:
         resume=FLAGS.resume,
         overwrite=FLAGS.overwrite,
         command=_command(),
+        distribution=distribution,
     )
     exported = training.run(FLAGS.test_runs, log)
     print(f"Optimizer: {exported}")

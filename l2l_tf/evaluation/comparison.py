@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from l2l_tf.core import distribution as distribution_lib
 from l2l_tf.evaluation import learning_curves as evaluation
 from l2l_tf.evaluation import rate_search
 from l2l_tf.problems import base as problems
@@ -28,6 +29,7 @@ def compare(
     search_runs: int = 10,
     jit_compile: bool = True,
     search: str = "grid",
+    distribution: distribution_lib.Distribution | None = None,
 ) -> dict[str, Any]:
     """Records paired runs of several optimizers.
 
@@ -46,6 +48,8 @@ def compare(
         search_runs: Validation runs per rate of a search.
         jit_compile: Whether XLA compiles the runs of the learned rule.
         search: How rates are searched, one of `rate_search.SEARCHES`.
+        distribution: The replicas that share out the runs, in whose scope
+            learned rules were made; one by default.
 
     Returns:
         What can be written as JSON: `problem`, `split`, `num_steps`,
@@ -64,6 +68,7 @@ def compare(
             num_steps,
             jit_compile,
             keep_metrics=True,
+            distribution=distribution,
         )
         recording = recorder.record(seed, num_runs)
         results[name] = {
@@ -71,7 +76,7 @@ def compare(
             **evaluation.summarize(recording.losses, None, recording.metrics),
         }
     for name in baselines:
-        baseline = rate_search.Baseline(name, problem, num_steps)
+        baseline = rate_search.Baseline(name, problem, num_steps, distribution)
         rate = (learning_rates or {}).get(name)
         if rate is None:
             found = baseline.search_learning_rate(seed, search_runs, search)

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from l2l_tf.core import compilation
+from l2l_tf.core import distribution as distribution_lib
 from l2l_tf.core import randomness
 from l2l_tf.meta_gradients import unroll as unroll_lib
 from l2l_tf.problems import base as problems
@@ -48,7 +49,8 @@ class Recorder:
     the same starts on the same minibatches, whatever their rules. Only what a
     loss itself draws (dropout) differs if XLA compiles one of them alone.
 
-    Of a family, each run is one of every member.
+    Of a family, each run is one of every member. Replicas make runs side by
+    side; each of their processes gets all results.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Recorder:
         jit_compile: bool = False,
         keep_metrics: bool = False,
         chunk: int | None = None,
+        distribution: distribution_lib.Distribution | None = None,
     ):
         """Prepares the runs.
 
@@ -73,10 +76,18 @@ class Recorder:
                 those that all members have.
             chunk: Updates made in one call; by default all, or as many as
                 XLA takes well.
+            distribution: The replicas that share out the runs; one by
+                default.
         """
         self._members = [
             _MemberRecorder(
-                make_rule, member, num_steps, jit_compile, keep_metrics, chunk
+                make_rule,
+                member,
+                num_steps,
+                jit_compile,
+                keep_metrics,
+                chunk,
+                distribution or distribution_lib.Distribution(),
             )
             for member in problem.members
         ]
@@ -96,7 +107,8 @@ class Recorder:
             num_runs: Number of runs; run i is the same for every rule.
             learning_rate: What `make_rule` gets.
             keep_params: Whether to return the parameters that runs end with.
-            progress: Called with the number of updates that were just made.
+            progress: Called with the number of updates that each replica has
+                just made.
 
         Returns:
             Learning curves and what else was asked for, one member's after
@@ -249,15 +261,19 @@ class _MemberRecorder:
         jit_compile: bool,
         keep_metrics: bool,
         chunk: int | None,
+        distribution: distribution_lib.Distribution,
     ):
         """Prepares the runs, see `Recorder`."""
 
         def bound(learning_rate):
             return make_rule(learning_rate).bind(problem.parameter_names)
 
-        def start(seed, learning_rate):
+        def start(seeds, learning_rate):
             return unroll_lib.start(
-                bound(learning_rate), problem, seed, num_steps
+                bound(learning_rate),
+                problem,
+                seeds[distribution_lib.own_index()],
+                num_steps,
             )
 
         def advance(num_steps, run, learning_rate):
@@ -275,16 +291,25 @@ class _MemberRecorder:
             )
             return curves, trajectory.run
 
+        def advance_all(num_steps, run, learning_rate):
+            curves, run = distribution.run(
+                functools.partial(advance, num_steps), run, learning_rate
+            )
+            return distribution.gather(curves), run
+
         self._split = problem.split
         self._jit_compile = jit_compile
+        self._distribution = distribution
         # Traced here, once: TensorFlow would take the traces of many
         # recorders for retracing, and warn of it.
         rate = tf.TensorSpec([], tf.float32)
-        self._start = tf.function(start, autograph=False).get_concrete_function(
-            tf.TensorSpec([2], tf.int32), rate
+        self._start = tf.function(
+            functools.partial(distribution.run, start), autograph=False
+        ).get_concrete_function(
+            tf.TensorSpec([distribution.count, 2], tf.int32), rate
         )
         run = tf.nest.map_structure(
-            tf.TensorSpec.from_tensor, self._start.structured_outputs
+            tf.type_spec_from_value, self._start.structured_outputs
         )
         # XLA is given the minibatches of a whole chunk at once.
         chunk = chunk or (_CHUNK if jit_compile else num_steps)
@@ -293,13 +318,16 @@ class _MemberRecorder:
             sizes.append(num_steps % chunk)
         advances = {
             size: tf.function(
-                functools.partial(advance, size), autograph=False
+                functools.partial(advance_all, size), autograph=False
             ).get_concrete_function(run, rate)
             for size in set(sizes)
         }
         self._advances = [(size, advances[size]) for size in sizes]
+        self._params = tf.function(
+            lambda run: distribution.gather(run.params), autograph=False
+        )
         (losses, _), _ = advances[sizes[0]].structured_outputs
-        self.num_curves = losses.shape[1]
+        self.num_curves = losses.shape[-1]
 
     def record(
         self,
@@ -311,13 +339,28 @@ class _MemberRecorder:
     ) -> Recording:
         """Records fresh runs, see `Recorder`."""
         rate = tf.constant(learning_rate, tf.float32)
+        width = self._distribution.count
         curves, params = [], []
-        for index in range(num_runs):
-            run_seed = randomness.run_seed(seed, self._split, index)
-            curve, last = self._run(run_seed, rate, progress)
-            curves.append(curve)
-            if keep_params:
-                params.append([value.numpy() for value in last])
+        for first in range(0, num_runs, width):
+            # Where replicas outnumber the runs that are left, the last one is
+            # made again, and not kept.
+            indices = [min(first + i, num_runs - 1) for i in range(width)]
+            seeds = tf.stack(
+                [randomness.run_seed(seed, self._split, i) for i in indices]
+            )
+            with (
+                compilation.explained(self._jit_compile),
+                self._distribution.watched(),
+            ):
+                found, last = self._run(seeds, rate, progress)
+                if keep_params:
+                    ends = [value.numpy() for value in self._params(last)]
+            for replica in range(min(width, num_runs - first)):
+                curves.append(
+                    tf.nest.map_structure(lambda c, r=replica: c[r], found)
+                )
+                if keep_params:
+                    params.append([values[replica] for values in ends])
         losses, metrics = tf.nest.map_structure(
             lambda *runs: np.concatenate(runs, axis=1).T, *curves
         )
@@ -326,23 +369,32 @@ class _MemberRecorder:
 
     def _run(
         self,
-        seed: tf.Tensor,
+        seeds: tf.Tensor,
         rate: tf.Tensor,
         progress: Callable[[int], Any],
-    ) -> tuple[Any, list[tf.Tensor]]:
-        """Returns losses and metrics of one run, and its last parameters."""
+    ) -> tuple[Any, unroll_lib.Run]:
+        """Makes one run on each replica.
+
+        Args:
+            seeds: Their seeds, shape [replicas, 2].
+            rate: The learning rate.
+            progress: See `Recorder.record`.
+
+        Returns:
+            Losses and metrics, shape [replicas, T + 1, ...], and the runs.
+        """
         parts = []
-        with compilation.explained(self._jit_compile):
-            run = self._start(seed, rate)
-            for size, advance in self._advances:
-                part, run = advance(run, rate)
-                parts.append(part)
-                progress(size)
+        run = self._start(seeds, rate)
+        for size, advance in self._advances:
+            part, run = advance(run, rate)
+            parts.append(part)
+            progress(size)
         # A chunk begins with the evaluation that the one before ends with.
         curves = tf.nest.map_structure(
             lambda *chunks: np.concatenate(
-                [*(chunk[:-1] for chunk in chunks), chunks[-1][-1:]]
+                [*(chunk[:, :-1] for chunk in chunks), chunks[-1][:, -1:]],
+                axis=1,
             ),
             *parts,
         )
-        return curves, run.params
+        return curves, run

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
+from l2l_tf.core import distribution as distribution_lib
 from l2l_tf.core import registry as registry_lib
 from l2l_tf.evaluation import learning_curves as evaluation
 from l2l_tf.problems import base as problems
@@ -106,15 +107,24 @@ def _refined(
 class Baseline:
     """A hand-designed rule on a problem, with any learning rate."""
 
-    def __init__(self, name: str, problem: problems.Family, num_steps: int):
+    def __init__(
+        self,
+        name: str,
+        problem: problems.Family,
+        num_steps: int,
+        distribution: distribution_lib.Distribution | None = None,
+    ):
         """Prepares the rule.
 
         Args:
             name: One of `l2l_tf.rules.hand_designed.names()`.
             problem: The problem, on any split.
             num_steps: Updates per run.
+            distribution: The replicas that share out the runs; one by
+                default.
         """
         self.name = name
+        self._distribution = distribution
         self._problem = problem
         self._num_steps = num_steps
         self._recorders: dict[tuple[str, int, bool], evaluation.Recorder] = {}
@@ -166,5 +176,6 @@ class Baseline:
                 self._problem.with_split(split),
                 num_steps,
                 keep_metrics=keep_metrics,
+                distribution=self._distribution,
             )
         return self._recorders[key]

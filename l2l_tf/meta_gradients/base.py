@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from l2l_tf.core import distribution
 from l2l_tf.meta_gradients import unroll as unroll_lib
 from l2l_tf.problems import base as problems
 from l2l_tf.rules import base as rules
@@ -34,6 +35,10 @@ class Estimate(NamedTuple):
     state: Nest = ()
 
 
+Started = tuple[unroll_lib.Run, Nest]
+"""A run, and what the estimator carries along it."""
+
+
 class Estimator(abc.ABC):
     """Estimates dL/dphi over the unrolls of a run, one after the other.
 
@@ -43,6 +48,15 @@ class Estimator(abc.ABC):
 
     Both methods are pure functions of tensors: phi is read, never assigned, and
     all randomness comes from the run's seed and step.
+
+    Where there are several replicas, each estimates for some of a meta-step's
+    runs, and the gradients are averaged. What else may be shared out is up to
+    the estimator:
+
+        runs = estimator.own_seeds(seeds), started     # on each replica
+        measured = [estimator.measure(*run) for run in runs]
+        total = sum over replicas of estimator.contribution(measured)
+        gradients = estimator.combine(total, ..., count)  # the same everywhere
 
     Attributes:
         share: The share of the training that is over, 0 to 1, which whoever
@@ -97,3 +111,61 @@ class Estimator(abc.ABC):
         Returns:
             The meta-loss, its gradient, and where the run stands afterwards.
         """
+
+    def check_replicas(self, num_optimizees: int, num_replicas: int) -> None:
+        """Refuses numbers that do not go into each other.
+
+        Raises:
+            ValueError: If replicas would not have equal shares.
+        """
+        distribution.check_share("num_optimizees", num_optimizees, num_replicas)
+
+    def own_seeds(self, seeds: tf.Tensor) -> tf.Tensor:
+        """Returns which of a meta-step's runs this replica makes.
+
+        Args:
+            seeds: The seeds of all runs, shape [runs, 2].
+
+        Returns:
+            Those of this replica, shape [own runs, 2].
+        """
+        first, count = distribution.own_share(seeds.shape[0])
+        # Its shape is known, unlike that of `seeds[first : first + count]`.
+        return tf.slice(seeds, [first, 0], [count, 2])
+
+    def measure(self, run: unroll_lib.Run, state: Nest) -> Estimate:
+        """Makes this replica's part of one unroll.
+
+        Args:
+            run: See `__call__`.
+            state: See `__call__`.
+
+        Returns:
+            An estimate, with `gradients` that `contribution` understands.
+        """
+        return self(run, state)
+
+    def contribution(self, measured: Sequence[Estimate]) -> list[tf.Tensor]:
+        """Returns what is summed over replicas, and that is all that travels.
+
+        Args:
+            measured: What `measure` returned for each run of this replica.
+        """
+        gradients = zip(*(m.gradients for m in measured), strict=True)
+        return [tf.add_n(parts) for parts in gradients]
+
+    def combine(
+        self,
+        total: Sequence[tf.Tensor],
+        advanced: Sequence[Started],
+        count: int,
+    ) -> list[tf.Tensor]:
+        """Returns the mean of dL/dphi over all runs of a meta-step.
+
+        Args:
+            total: The contributions of all replicas, summed.
+            advanced: The runs of one replica after the unroll.
+            count: The number of runs of all replicas together.
+        """
+        del advanced
+        return [tensor / count for tensor in total]

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from l2l_tf.core import distribution
 from l2l_tf.meta_gradients import base
 from l2l_tf.meta_gradients import evolution
 from l2l_tf.meta_gradients import perturbation
@@ -17,9 +18,11 @@ class Particles(NamedTuple):
     """Runs under perturbed weights; every tensor has an axis of pairs in front.
 
     Attributes:
-        plus: What `unroll.Run` changes, under phi + sigma eps.
+        plus: What `unroll.Run` changes, under phi + sigma eps, for the pairs
+            of this replica.
         minus: The same under phi - sigma eps.
-        noise: The sum of the eps of all unrolls so far, for each variable.
+        noise: The sum of the eps of all unrolls so far, for each variable and
+            for the pairs of all replicas.
     """
 
     plus: base.Nest
@@ -46,49 +49,80 @@ class PersistentEvolutionStrategies(evolution.Sampled):
     def initial_state(self, run, num_steps=None):
         """See base class; all particles start where the run does."""
         del num_steps
-        particles = self._repeat(_changing(run))
-        variables = self._rule.trainable_variables
-        zeros = self._repeat([tf.zeros_like(v) for v in variables])
-        return Particles(particles, particles, zeros)
+        _, count = distribution.own_share(self._num_pairs)
+        particles = _repeat(_changing(run), count)
+        zeros = [tf.zeros_like(v) for v in self._rule.trainable_variables]
+        return Particles(particles, particles, _repeat(zeros, self._num_pairs))
 
-    def __call__(self, run, state):
+    def measure(self, run, state):
         """See base class."""
 
-        def advance(pair, plus, minus, noise):
-            new = perturbation.draw(self._rule, self._seed(run, pair))
+        def draw(pair):
+            return perturbation.draw(
+                self._rule, self._seed(run, run.step, pair)
+            )
+
+        def advance(pair, plus, minus):
+            new = draw(pair)
             losses, runs = [], []
             for changing, scale in ((plus, self._std), (minus, -self._std)):
                 rule = perturbation.perturbed(self._rule, new, scale)
                 loss, trajectory = self._unroll(rule, run._replace(**changing))
                 losses.append(loss)
                 runs.append(_changing(trajectory.run))
-            noise = [a + b for a, b in zip(noise, new, strict=True)]
             quotient = (losses[0] - losses[1]) / (2.0 * self._std)
-            return tf.cast(quotient, tf.float64), Particles(*runs, noise)
+            return tf.cast(quotient, tf.float64), *runs
 
-        spec = tf.nest.map_structure(
-            lambda t: tf.TensorSpec(t.shape[1:], t.dtype), state
-        )
-        quotients, state = tf.map_fn(
+        first, count = distribution.own_share(self._num_pairs)
+        quotients, plus, minus = tf.map_fn(
             lambda elements: advance(*elements),
-            (tf.range(self._num_pairs), *state),
-            fn_output_signature=(tf.TensorSpec([], tf.float64), spec),
+            (tf.range(first, first + count), state.plus, state.minus),
+            fn_output_signature=(
+                tf.TensorSpec([], tf.float64),
+                _elements(state.plus),
+                _elements(state.minus),
+            ),
             parallel_iterations=1,
         )
-        gradients = [
+        noise = tf.map_fn(
+            lambda elements: [
+                a + b
+                for a, b in zip(elements[1], draw(elements[0]), strict=True)
+            ],
+            (tf.range(self._num_pairs), state.noise),
+            fn_output_signature=_elements(state.noise),
+            parallel_iterations=1,
+        )
+        loss, trajectory = self._unroll(self._rule, run)
+        return base.Estimate(
+            loss,
+            [quotients],
+            trajectory.losses,
+            trajectory.run,
+            Particles(plus, minus, noise),
+        )
+
+    def _weighted(self, quotients, run, state):
+        """See base class."""
+        del run
+        return [
             tf.tensordot(tf.cast(quotients, noise.dtype), noise, 1)
             / self._num_pairs
             for noise in state.noise
         ]
-        loss, trajectory = self._unroll(self._rule, run)
-        return base.Estimate(
-            loss, gradients, trajectory.losses, trajectory.run, state
-        )
 
-    def _repeat(self, nest: base.Nest) -> base.Nest:
-        return tf.nest.map_structure(
-            lambda t: tf.repeat(t[tf.newaxis], self._num_pairs, axis=0), nest
-        )
+
+def _repeat(nest: base.Nest, count: int) -> base.Nest:
+    return tf.nest.map_structure(
+        lambda t: tf.repeat(t[tf.newaxis], count, axis=0), nest
+    )
+
+
+def _elements(nest: base.Nest) -> base.Nest:
+    """Returns what `tf.map_fn` is told of tensors along a leading axis."""
+    return tf.nest.map_structure(
+        lambda t: tf.TensorSpec(t.shape[1:], t.dtype), nest
+    )
 
 
 def _changing(run: unroll.Run) -> dict[str, base.Nest]:

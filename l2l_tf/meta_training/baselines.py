@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from l2l_tf.core import distribution as distribution_lib
 from l2l_tf.core import files
 from l2l_tf.evaluation import learning_curves
 from l2l_tf.evaluation import rate_search
@@ -48,6 +50,7 @@ class Baselines:
         names: Sequence[str] = PAPER,
         known_rates: KnownRates = none_known,
         folder: str | os.PathLike | None = None,
+        distribution: distribution_lib.Distribution | None = None,
     ):
         """Takes what to run; runs nothing yet.
 
@@ -56,8 +59,12 @@ class Baselines:
             settings: How it is trained on.
             names: The rules.
             known_rates: Learning rates that need no search.
-            folder: Where results are kept; None keeps none.
+            folder: Where results are kept, by the chief's process; None
+                keeps none.
+            distribution: The replicas that share out the runs; one by
+                default. All their processes have to ask for the results.
         """
+        self._distribution = distribution or distribution_lib.Distribution()
         self._problem = problem.with_split("validation")
         self._settings = settings
         self._names = names
@@ -69,17 +76,19 @@ class Baselines:
         """By name what `learning_curves.summarize` says; made only once.
 
         Where it is read from the file, None stands for numbers that are not
-        finite.
+        finite; processes other than the chief's then have nothing.
         """
-        if self._file is None:
-            return self._run_all()
-        kept = self._read()
-        if kept is None:
-            kept = self._run_all()
-            files.write_json(
-                self._file, {"key": self._key(), "results": kept}, indent=None
-            )
-        return kept
+        is_chief = self._distribution.is_chief and self._file is not None
+        kept = self._read() if is_chief else None
+        if self._distribution.any(kept is not None):
+            return kept or {}
+        results = self._run_all()
+        if is_chief:
+            content = {"key": self._key(), "results": results}
+            # What cannot be kept is made again; the runs are here.
+            with contextlib.suppress(OSError):
+                files.write_json(self._file, content, indent=None)
+        return results
 
     def _key(self) -> dict[str, Any]:
         """Returns what decides the results."""
@@ -121,12 +130,17 @@ class Baselines:
         settings = self._settings
         if rate is None:
             steps = min(_SEARCH_STEPS, settings.num_steps)
-            baseline = rate_search.Baseline(name, self._problem, steps)
+            baseline = rate_search.Baseline(
+                name, self._problem, steps, self._distribution
+            )
             rate = baseline.search_learning_rate(
                 settings.seed, _SEARCH_RUNS, "halving"
             ).learning_rate
         recorder = learning_curves.Recorder(
-            registry.RULES.get(name), self._problem, settings.num_steps
+            registry.RULES.get(name),
+            self._problem,
+            settings.num_steps,
+            distribution=self._distribution,
         )
         curves = recorder.curves(settings.seed, self._num_runs, rate)
         return {"learned": False, **learning_curves.summarize(curves, rate)}

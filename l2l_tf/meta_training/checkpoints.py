@@ -18,13 +18,18 @@ _UNFINISHED = ("ckpt-*_temp", "ckpt-*.tempstate*", "checkpoint.tmp*")
 
 
 class Checkpoints:
-    """The last checkpoints of a trainer, in a folder."""
+    """The last checkpoints of a trainer, in a folder.
+
+    Of several processes the chief alone reads and writes them; the others are
+    told what it has read.
+    """
 
     def __init__(
         self, folder: pathlib.Path, trainer: meta_training.MetaTrainer
     ):
         """Takes the folder; writes nothing."""
         self._folder = folder
+        self._trainer = trainer
         self._checkpoint = tf.train.Checkpoint(**trainer.checkpointable())
         self._saved_at = time.monotonic()
 
@@ -34,6 +39,13 @@ class Checkpoints:
         Raises:
             MetaTrainingError: If there are checkpoints but none can be read.
         """
+        distribution = self._trainer.distribution
+        is_restored = distribution.any(distribution.is_chief and self._read())
+        if is_restored:
+            self._trainer.follow_chief()
+        return is_restored
+
+    def _read(self) -> bool:
         # By their names, not by the file that lists them: all may be damaged.
         found = sorted(
             (
@@ -65,6 +77,8 @@ class Checkpoints:
 
         For the one who has locked the folder: what kills have left in it goes.
         """
+        if not self._trainer.distribution.is_chief:
+            return
         self._manager.save(runs_done)
         self._saved_at = time.monotonic()
 

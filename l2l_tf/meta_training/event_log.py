@@ -65,14 +65,71 @@ def reporters(
     trainer: meta_training.MetaTrainer,
     config: config_lib.Config,
     name: str,
+    is_continued: bool = False,
 ) -> list[reporting.Reporter]:
-    """Returns what writes a log; see `TensorBoardReporter`."""
+    """Returns what tells of a training, in each of its processes.
+
+    The chief's process alone prints and writes.
+
+    Args:
+        log: What to write for TensorBoard, see `TensorBoardReporter`.
+        log_dir: See there.
+        trainer: See there.
+        config: See there.
+        name: See there.
+        is_continued: Whether the log goes on: what it holds of runs that will
+            be made again is forgotten.
+    """
+    settings, runs_done = config.settings, int(trainer.progress.runs_done)
     found: list[reporting.Reporter] = []
+    if not trainer.distribution.is_chief:
+        if log.is_on:
+            found.append(_BaselineRuns(_baselines(log, trainer, log_dir)))
+        return found
+    if is_continued:
+        event_files.EventFiles(log_dir, name).forget_after(runs_done)
+    found.append(
+        reporting.ConsoleReporter(
+            settings.num_epochs, settings.log_period, runs_done
+        )
+    )
     if log.is_on:
-        found.append(TensorBoardReporter(log_dir, trainer, config, log, name))
+        writer = TensorBoardReporter(log_dir, trainer, config, log, name)
+        found += [_BaselineRuns(writer.baselines), writer]
     if log.profile:
         found.append(profiling.ProfileReporter(log_dir, log.profile))
     return found
+
+
+def _baselines(
+    log: Log, trainer: meta_training.MetaTrainer, log_dir: str | os.PathLike
+) -> baselines_lib.Baselines:
+    return baselines_lib.Baselines(
+        trainer.problem,
+        trainer.settings,
+        log.baselines,
+        log.known_rates,
+        log_dir,
+        trainer.distribution,
+    )
+
+
+class _BaselineRuns:
+    """Makes baselines' runs, which all processes share out.
+
+    They are made at the first validation, whatever becomes of the log.
+    """
+
+    def __init__(self, baselines: baselines_lib.Baselines):
+        self._baselines = baselines
+
+    def after_run(self, report: progress.Report) -> None:
+        """See `l2l_tf.meta_training.reporting.Reporter`."""
+        if report.validation is not None:
+            _ = self._baselines.results
+
+    def close(self) -> None:
+        """See `l2l_tf.meta_training.reporting.Reporter`."""
 
 
 class TensorBoardReporter:
@@ -80,6 +137,9 @@ class TensorBoardReporter:
 
     Nothing is assigned and nothing drawn from a generator, so that a training
     gives the same bits with it and without.
+
+    Attributes:
+        baselines: What validations are drawn beside.
     """
 
     def __init__(
@@ -107,13 +167,7 @@ class TensorBoardReporter:
         self._columns = card.columns(config)
         self._name = name
         self._observer = observation.Observer(trainer)
-        self._baselines = baselines_lib.Baselines(
-            trainer.problem,
-            config.settings,
-            log.baselines,
-            log.known_rates,
-            log_dir,
-        )
+        self.baselines = _baselines(log, trainer, log_dir)
         self._runs = run_seconds.RunSeconds()
         self._writer = own_files.writer()
         self._log_dir = log_dir
@@ -179,7 +233,7 @@ class TensorBoardReporter:
         figure = plotting.validation(
             report.validation,
             f"validation after run {report.run}",
-            self._baselines.results,
+            self.baselines.results,
         )
         image = plotting.to_array(figure)[np.newaxis]
         tf.summary.image("validation/learning_curves", image)

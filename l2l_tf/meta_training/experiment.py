@@ -15,18 +15,22 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import tensorflow as tf
+
 from l2l_tf.core import checks
+from l2l_tf.core import distribution as distribution_lib
 from l2l_tf.core import folders
+from l2l_tf.core import strategies
 from l2l_tf.meta_training import checkpoints
 from l2l_tf.meta_training import config as config_lib
 from l2l_tf.meta_training import event_files
 from l2l_tf.meta_training import event_log
-from l2l_tf.meta_training import locking
 from l2l_tf.meta_training import preparation
 from l2l_tf.meta_training import provenance
 from l2l_tf.meta_training import replacement
 from l2l_tf.meta_training import reporting
 from l2l_tf.meta_training import settings as settings_lib
+from l2l_tf.meta_training import stopping
 from l2l_tf.problems import base as problems
 from l2l_tf.problems import description
 from l2l_tf.saving import metadata as metadata_lib
@@ -34,13 +38,18 @@ from l2l_tf.saving import saved_optimizer
 
 
 class Experiment:
-    """Trains one rule on one problem, and keeps it in a folder."""
+    """Trains one rule on one problem, and keeps it in a folder.
+
+    Several processes may train it together, each with an experiment of its
+    own; the chief alone writes in the folder.
+    """
 
     def __init__(
         self,
         save_path: str | os.PathLike,
         problem: problems.Family,
         config: config_lib.Config,
+        distribution: distribution_lib.Distribution | None = None,
     ):
         """Builds the rule and the trainer; writes nothing.
 
@@ -48,13 +57,18 @@ class Experiment:
             save_path: The folder.
             problem: The problem that `config.problem` describes.
             config: What to train, and how.
+            distribution: The replicas that share out the work; one by
+                default.
         """
         self.path = pathlib.Path(save_path).expanduser()
         self.problem = problem
         self.config = dataclasses.replace(
             config, settings=config.settings.resolved()
         )
-        self.trainer = preparation.make_trainer(problem, self.config)
+        self.trainer = preparation.make_trainer(
+            problem, self.config, distribution
+        )
+        self.distribution = self.trainer.distribution
         self.rule = self.trainer.rule
         self._earlier_commands: list[str] = []
         if config.initial_optimizer is not None:
@@ -78,9 +92,16 @@ class Experiment:
 
         Args:
             reporters: Are told of every run, and closed at the end.
+
+        Raises:
+            StoppedError: If any of the processes was asked to stop. There is
+                a checkpoint of all that was done.
         """
-        config_lib.write_config(self.path, self.config)
+        self._check_workers()
+        if self.distribution.is_chief:
+            config_lib.write_config(self.path, self.config)
         with contextlib.ExitStack() as stack:
+            is_asked_to_stop = stack.enter_context(stopping.noticed())
             for reporter in reporters:
                 stack.callback(reporter.close)
             for report in self.trainer.train():
@@ -88,8 +109,15 @@ class Experiment:
                 # reported after it, and cannot make up for what is missing.
                 for reporter in reporters:
                     reporter.after_run(report)
-                if report.validation is not None or self._checkpoints.is_due:
+                is_stopped = self.distribution.any(is_asked_to_stop())
+                is_due = report.validation is not None
+                if is_due or is_stopped or self._checkpoints.is_due:
                     self._checkpoints.save(report.run)
+                if is_stopped:
+                    raise stopping.StoppedError(
+                        f"Asked to stop after run {report.run}, which is "
+                        "saved; resume=True continues."
+                    )
 
     def export(
         self,
@@ -111,7 +139,8 @@ class Experiment:
         Returns:
             The folder.
         """
-        if path is not None:
+        is_chief = self.distribution.is_chief
+        if path is not None and is_chief:
             # Before the test runs, which take minutes.
             saved_optimizer.check_target(path, overwrite)
         self.trainer.restore_best()
@@ -123,12 +152,23 @@ class Experiment:
             test_runs,
             baselines,
         )
-        return saved_optimizer.export(
-            self.rule,
-            path or self.path / "optimizer",
-            metadata,
-            overwrite=overwrite or path is None,
-        )
+        target = pathlib.Path(path or self.path / "optimizer")
+        if is_chief:
+            target = saved_optimizer.export(
+                self.rule,
+                target,
+                metadata,
+                overwrite=overwrite or path is None,
+            )
+        # Nobody goes on before it is there.
+        self.distribution.any(is_chief)
+        return target
+
+    def _check_workers(self) -> None:
+        """Makes sure that all processes train the same in the same way."""
+        settings = dataclasses.replace(self.config.settings, num_lanes=None)
+        config = dataclasses.replace(self.config, settings=settings, command="")
+        self.distribution.check_same("the settings", repr(config.to_json()))
 
     def _start_from(self, optimizer: str) -> None:
         source = saved_optimizer.load(optimizer)
@@ -155,6 +195,8 @@ def meta_train(
     initial_optimizer: str | os.PathLike | None = None,
     tensorboard: bool = True,
     profile: int = 0,
+    strategy: str | tf.distribute.Strategy | None = None,
+    num_devices: int | None = None,
     **settings: Any,
 ) -> pathlib.Path:
     """Meta-trains an optimizer for a problem and exports it.
@@ -169,6 +211,9 @@ def meta_train(
         initial_optimizer: A saved optimizer to start from.
         tensorboard: Whether to write TensorBoard's files, into `logs`.
         profile: Runs that TensorFlow's profiler records there.
+        strategy: Shares out the work, see `l2l_tf.core.strategies.make`:
+            `"mirrored"`, `"multi_worker"` or a strategy of TensorFlow's.
+        num_devices: Devices that `"mirrored"` uses.
         **settings: See `l2l_tf.meta_training.settings.Settings`.
 
     Returns:
@@ -180,7 +225,9 @@ def meta_train(
     )
     if initial_optimizer is not None:
         initial_optimizer = os.fspath(initial_optimizer)
-    config_lib.check_folder(save_path, resume, overwrite)
+    distribution = strategies.make(strategy, num_devices)
+    if distribution.is_chief:
+        config_lib.check_folder(save_path, resume, overwrite)
     saved = config_lib.read_config(save_path) if resume else None
     if saved is not None and rule is None:
         rule = saved.rule
@@ -194,7 +241,7 @@ def meta_train(
     )
     if saved is not None:
         config = config_lib.continued(saved, config)
-    experiment = Experiment(save_path, problem, config)
+    experiment = Experiment(save_path, problem, config, distribution)
     return run(
         experiment,
         test_runs=test_runs,
@@ -228,19 +275,22 @@ def run(
     Raises:
         FileExistsError: If another process trains in the same folder.
         ValueError: If `log_dir` cannot be made.
+        StoppedError: If the training was asked to stop.
     """
     if log_dir is not None:
         folders.check_place("log_dir", log_dir)
     progress = experiment.trainer.progress
-    with (
-        replacement.replacing(experiment.path, overwrite),
-        locking.locked(experiment.path, lambda: int(progress.runs_done) > 0),
+    is_chief = experiment.distribution.is_chief
+    with replacement.taken(
+        experiment.path,
+        overwrite,
+        lambda: int(progress.runs_done) > 0,
+        is_chief,
     ):
         log_dir = log_dir or experiment.path / "logs"
-        own_files = event_files.EventFiles(log_dir, experiment.path)
-        if overwrite:
+        if overwrite and is_chief:
             # Those outside of the folder have not gone with it.
-            own_files.remove()
+            event_files.EventFiles(log_dir, experiment.path).remove()
         _train(experiment, log_dir, log)
         return experiment.export(test_runs=test_runs, baselines=baselines)
 
@@ -252,21 +302,15 @@ def _train(
     is_continued = config_lib.read_config(experiment.path) is not None
     if experiment.restore():
         print(f"Resumed after run {int(progress.runs_done)}.")
-    if is_continued:
-        own_files = event_files.EventFiles(log_dir, experiment.path)
-        own_files.forget_after(int(progress.runs_done))
-    settings = experiment.config.settings
-    console = reporting.ConsoleReporter(
-        settings.num_epochs, settings.log_period, int(progress.runs_done)
-    )
-    others = event_log.reporters(
+    reporters = event_log.reporters(
         log,
         log_dir,
         experiment.trainer,
         experiment.config,
         str(experiment.path),
+        is_continued,
     )
-    experiment.train([console, *others])
+    experiment.train(reporters)
     print(
         f"Trained {int(progress.runs_done)} runs; best validation loss "
         f"{float(progress.best_loss):.4g} after run "

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import tensorflow as tf
 
+from l2l_tf.core import distribution as distribution_lib
 from l2l_tf.meta_gradients import base as meta_gradients
 from l2l_tf.meta_gradients import registry
 from l2l_tf.meta_gradients import unroll as unroll_lib
@@ -15,27 +14,13 @@ from l2l_tf.meta_training import settings as settings_lib
 from l2l_tf.problems import base as problems
 from l2l_tf.rules import base as rules
 
-_Started = tuple[unroll_lib.Run, meta_gradients.Nest]
-"""A run, and what the estimator carries along it."""
-
-
-def combine(
-    estimates: Sequence[meta_gradients.Estimate],
-) -> tuple[tf.Tensor, list[tf.Tensor]]:
-    """Returns the mean meta-loss of several optimizees and its gradient."""
-    count = len(estimates)
-    gradients = zip(*(e.gradients for e in estimates), strict=True)
-    return (
-        tf.add_n([estimate.loss for estimate in estimates]) / count,
-        [tf.add_n(parts) / count for parts in gradients],
-    )
-
 
 class Member:
     """Makes the meta-steps of runs whose optimizees are draws of one problem.
 
     A meta-step has three parts: an estimate of the meta-gradient for each
-    optimizee, which is pure; their mean; and a guarded step of Adam.
+    optimizee, which is pure, and made on each replica for its own share; their
+    mean over all of them; and a guarded step of Adam, the same in each process.
     """
 
     def __init__(
@@ -45,6 +30,7 @@ class Member:
         step_weights: tf.Tensor,
         settings: settings_lib.Settings,
         meta_optimizer: meta_optimizer_lib.MetaOptimizer,
+        distribution: distribution_lib.Distribution | None = None,
     ):
         """Prepares the runs.
 
@@ -54,10 +40,13 @@ class Member:
             step_weights: The w_t of one unroll.
             settings: How to train.
             meta_optimizer: Makes the steps.
+            distribution: The replicas that share out the optimizees; one by
+                default.
 
         Raises:
             ValueError: If the rule cannot be trained on it in this way.
         """
+        self._distribution = distribution or distribution_lib.Distribution()
         self._rule = rule.bind(problem.parameter_names)
         self._problem = problem
         self._unroll_length = settings.unroll_length
@@ -71,11 +60,20 @@ class Member:
             step_weights,
             **settings.estimator_options,
         )
+        self._estimator.check_replicas(
+            settings.num_optimizees, self._distribution.count
+        )
         # Traced once each, however many optimizees a meta-step has.
         self._start = tf.function(self._start_run, autograph=False)
-        self._estimate = tf.function(self._estimator.__call__, autograph=False)
+        self._start_all = tf.function(self._start_runs, autograph=False)
+        self._measure = tf.function(self._estimator.measure, autograph=False)
         self._meta_step = tf.function(self._take_meta_step, autograph=False)
-        self._make_run = tf.function(self._take_meta_steps, autograph=False)
+        # Runs of many lengths would be traced once for each.
+        self._make_run = (
+            self._take_meta_steps
+            if settings.min_steps is not None
+            else tf.function(self._take_meta_steps, autograph=False)
+        )
 
     def make_run(
         self,
@@ -97,9 +95,8 @@ class Member:
             its gradient.
         """
         self._estimator.share.assign(share)
-        # What is no tensor is traced for each value that it has.
         return self._make_run(
-            seeds,
+            tf.stack(seeds),
             rate,
             tf.constant(plan.num_steps, tf.int32),
             tf.constant(plan.skipped, tf.int32),
@@ -109,16 +106,16 @@ class Member:
     def meta_step_graph(self, num_optimizees: int) -> tf.Graph:
         """Returns the graph of one meta-step."""
         count = tf.TensorSpec([], tf.int32)
-        started = self._start.get_concrete_function(
-            tf.TensorSpec([2], tf.int32), count, count
+        started = self._start_all.get_concrete_function(
+            tf.TensorSpec([num_optimizees, 2], tf.int32), count, count
         ).structured_outputs
-        started = tf.nest.map_structure(tf.TensorSpec.from_tensor, started)
         return self._meta_step.get_concrete_function(
-            [started] * num_optimizees, tf.TensorSpec([], tf.float32)
+            tf.nest.map_structure(tf.type_spec_from_value, started),
+            tf.TensorSpec([], tf.float32),
         ).graph
 
     def _take_meta_steps(self, seeds, rate, num_steps, skipped, num_unrolls):
-        started = [self._start(seed, num_steps, skipped) for seed in seeds]
+        started = self._start_all(seeds, num_steps, skipped)
         losses, norms = [], []
         for _ in range(num_unrolls):
             loss, norm, started = self._meta_step(started, rate)
@@ -126,13 +123,24 @@ class Member:
             norms.append(norm)
         return losses, norms
 
+    def _start_runs(
+        self, seeds: tf.Tensor, num_steps: tf.Tensor, skipped: tf.Tensor
+    ) -> list[meta_gradients.Started]:
+        def start_own(seeds, num_steps, skipped):
+            return [
+                self._start(seed, num_steps, skipped)
+                for seed in tf.unstack(self._estimator.own_seeds(seeds))
+            ]
+
+        return self._distribution.run(start_own, seeds, num_steps, skipped)
+
     def _start_run(
         self, seed: tf.Tensor, num_steps: tf.Tensor, skipped: tf.Tensor
-    ) -> _Started:
+    ) -> meta_gradients.Started:
         run = unroll_lib.start(self._rule, self._problem, seed, num_steps)
         if self._may_skip:
             run = self._skip(run, skipped)
-        return run, self._estimator.initial_state(run)
+        return run, self._estimator.initial_state(run, num_steps)
 
     def _skip(self, run: unroll_lib.Run, count: tf.Tensor) -> unroll_lib.Run:
         """Makes a number of unrolls that nothing is learned from."""
@@ -153,24 +161,37 @@ class Member:
         return run
 
     def _take_meta_step(
-        self, started: list[_Started], rate: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor, list[_Started]]:
+        self, started: list[meta_gradients.Started], rate: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, list[meta_gradients.Started]]:
+        distribution = self._distribution
         # As the boxes of TensorBoard's graph.
         with tf.name_scope("estimates"):
-            estimates = self._estimate_all(started)
+            loss, contribution, advanced = distribution.run(
+                self._measure_own, started
+            )
         with tf.name_scope("combine"):
-            loss, gradients = combine(estimates)
+            own = distribution.first(advanced)
+            count = len(own) * distribution.count
+            loss, contribution = distribution.sum((loss, contribution))
+            loss = loss / count
+            gradients = self._estimator.combine(contribution, own, count)
         with tf.name_scope("guarded_adam"):
             norm = self._meta_optimizer.apply(loss, gradients, rate)
-        return loss, norm, [(e.run, e.state) for e in estimates]
+            distribution.follow_first(self._rule.trainable_variables)
+        return loss, norm, advanced
 
-    def _estimate_all(
-        self, started: list[_Started]
-    ) -> list[meta_gradients.Estimate]:
-        estimates: list[meta_gradients.Estimate] = []
+    def _measure_own(
+        self, started: list[meta_gradients.Started]
+    ) -> tuple[tf.Tensor, list[tf.Tensor], list[meta_gradients.Started]]:
+        """Returns the sum of losses, what is to be summed, and the runs."""
+        measured: list[meta_gradients.Estimate] = []
         for run, state in started:
             # One after the other: side by side they would need the memory of
             # all at once.
-            with tf.control_dependencies([e.loss for e in estimates[-1:]]):
-                estimates.append(self._estimate(run, state))
-        return estimates
+            with tf.control_dependencies([m.loss for m in measured[-1:]]):
+                measured.append(self._measure(run, state))
+        return (
+            tf.add_n([m.loss for m in measured]),
+            self._estimator.contribution(measured),
+            [(m.run, m.state) for m in measured],
+        )

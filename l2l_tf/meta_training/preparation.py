@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from l2l_tf.core import distribution as distribution_lib
 from l2l_tf.meta_training import config as config_lib
 from l2l_tf.meta_training import problem_interface
 from l2l_tf.meta_training import rule_interface
@@ -65,19 +66,30 @@ def suited_rule(
 
 
 def make_trainer(
-    problem: problems.Family, config: config_lib.Config
+    problem: problems.Family,
+    config: config_lib.Config,
+    distribution: distribution_lib.Distribution | None = None,
 ) -> meta_training.MetaTrainer:
     """Builds what trains the rule of a configuration, from fresh weights.
+
+    Args:
+        problem: The problem.
+        config: What to train on it, and how.
+        distribution: The replicas that share out the work; one by default.
 
     Raises:
         ValueError: If it makes no sense, or the rule could not be exported
             when it is trained. Nothing has been written or trained by then.
     """
     first, *_ = problem.members
-    rule = registry.make_rule(config.rule, first.parameter_names)
+    distribution = distribution or distribution_lib.Distribution()
+    with distribution.scope():
+        rule = registry.make_rule(config.rule, first.parameter_names)
     rule_interface.check_on(rule, problem)
     problem_interface.check_splits(problem)
-    trainer = meta_training.MetaTrainer(rule, problem, config.settings)
+    trainer = meta_training.MetaTrainer(
+        rule, problem, config.settings, distribution
+    )
     saved_optimizer.check_exportable(rule)
     return trainer
 

@@ -111,6 +111,7 @@ def _compare(
         learning_rates,
         search_runs=num_runs,
         jit_compile=settings.jit_compile,
+        distribution=trainer.distribution,
     )
     # The curves would make the metadata unreadable.
     results["optimizers"] = {

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from l2l_tf.core import siblings
 from l2l_tf.meta_training import locking
@@ -46,6 +46,29 @@ def replacing(folder: str | os.PathLike, overwrite: bool) -> Iterator[None]:
         finally:
             if not _settle(aside, place):
                 print(f"What was to be replaced is in {folder} again.")
+
+
+@contextlib.contextmanager
+def taken(
+    folder: str | os.PathLike,
+    overwrite: bool,
+    has_begun: Callable[[], bool],
+    is_chief: bool = True,
+) -> Iterator[None]:
+    """Takes a folder to write in, alone, in place of what may be there.
+
+    Args:
+        folder: The folder.
+        overwrite: Whether to replace what is there, see `replacing`.
+        has_begun: Tells whether it holds anything of use, see
+            `l2l_tf.meta_training.locking.locked`.
+        is_chief: Whether this process writes in it; if not, nothing is done.
+    """
+    if not is_chief:
+        yield
+        return
+    with replacing(folder, overwrite), locking.locked(folder, has_begun):
+        yield
 
 
 def mend(folder: str | os.PathLike) -> None:

@@ -132,7 +132,8 @@ class Settings:
         None,
         "Shares of the coordinates that are replayed side by side; kept with "
         "the experiment, since sums differ in rounding with their number. "
-        f"Default: one for each core of the machine, at most {_MAX_LANES}.",
+        f"Default: one for each core of the machine, at most {_MAX_LANES}; one "
+        "on a GPU.",
         conversions.optional(checks.integer),
         of_estimator=True,
     )
@@ -229,7 +230,11 @@ class Settings:
         options = self.estimator_options
         if options.get("num_lanes", 1) is not None:
             return self
-        cores = min(os.cpu_count() or 1, _MAX_LANES)
+        import tensorflow as tf
+
+        # A GPU works at all coordinates side by side by itself.
+        has_gpu = bool(tf.config.list_physical_devices("GPU"))
+        cores = 1 if has_gpu else min(os.cpu_count() or 1, _MAX_LANES)
         return dataclasses.replace(self, num_lanes=cores)
 
     def learning_rate_at(self, run: int) -> float:

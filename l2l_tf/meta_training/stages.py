@@ -13,6 +13,7 @@ import os
 import pathlib
 from collections.abc import Iterator
 
+from l2l_tf.core import distribution as distribution_lib
 from l2l_tf.core import files
 from l2l_tf.meta_training import config as config_lib
 from l2l_tf.meta_training import event_log
@@ -53,6 +54,7 @@ class Training:
         resume: bool = False,
         overwrite: bool = False,
         command: str = "",
+        distribution: distribution_lib.Distribution | None = None,
     ):
         """Checks all stages, before the first begins; writes nothing.
 
@@ -63,6 +65,8 @@ class Training:
                 one.
             overwrite: Whether to replace what is in it.
             command: The command that does this, for the metadata.
+            distribution: The replicas that share out the work; one by
+                default.
 
         Raises:
             ValueError: If any stage makes no sense, or if the folder holds
@@ -72,10 +76,12 @@ class Training:
         self._path = pathlib.Path(save_path).expanduser()
         self._recipe = recipe
         self._overwrite = overwrite
-        config_lib.check_folder(self._path, resume, overwrite)
+        self._distribution = distribution or distribution_lib.Distribution()
+        if self._distribution.is_chief:
+            config_lib.check_folder(self._path, resume, overwrite)
         if resume:
             _check_same(recipe, self._path)
-        self._stages = plan(recipe, self._path, command)
+        self._stages = plan(recipe, self._path, command, self._distribution)
         if resume:
             self._stages = [_continued(stage) for stage in self._stages]
 
@@ -100,27 +106,42 @@ class Training:
         def has_begun():
             return any(stage.folder.exists() for stage in self._stages)
 
-        with (
-            replacement.replacing(self._path, self._overwrite),
-            locking.locked(self._path, has_begun),
+        is_chief = self._distribution.is_chief
+        with replacement.taken(
+            self._path, self._overwrite, has_begun, is_chief
         ):
-            files.write_json(
-                self._path / config_lib.RECIPE, self._recipe.to_json()
-            )
+            if is_chief:
+                files.write_json(
+                    self._path / config_lib.RECIPE, self._recipe.to_json()
+                )
             for stage in self._stages[:-1]:
-                if _holds_optimizer(stage.folder / "optimizer"):
+                if self._holds_optimizer(stage.folder / "optimizer"):
                     print(f"Stage {stage.folder.name} is done.", flush=True)
                 else:
-                    experiment_lib.run(_experiment(stage), log=log)
-            if not _holds_optimizer(target):
-                last = _experiment(self._stages[-1])
+                    experiment_lib.run(self._experiment(stage), log=log)
+            if not self._holds_optimizer(target):
+                last = self._experiment(self._stages[-1])
                 experiment_lib.run(last, log=log)
                 last.export(target, test_runs, overwrite=True)
         return target
 
+    def _experiment(self, stage: Planned) -> experiment_lib.Experiment:
+        print(f"Stage {stage.folder.name}:", flush=True)
+        return experiment_lib.Experiment(
+            stage.folder, stage.problem, stage.config, self._distribution
+        )
+
+    def _holds_optimizer(self, folder: pathlib.Path) -> bool:
+        """Returns whether the chief's process sees one there."""
+        is_there = (folder / metadata.METADATA).is_file()
+        return self._distribution.any(self._distribution.is_chief and is_there)
+
 
 def plan(
-    recipe: recipe_lib.Recipe, save_path: pathlib.Path, command: str = ""
+    recipe: recipe_lib.Recipe,
+    save_path: pathlib.Path,
+    command: str = "",
+    distribution: distribution_lib.Distribution | None = None,
 ) -> list[Planned]:
     """Checks all stages, as far as that is possible before the first is done.
 
@@ -128,6 +149,7 @@ def plan(
         recipe: The recipe.
         save_path: The folder.
         command: For the metadata.
+        distribution: The replicas that share out the work; one by default.
 
     Returns:
         The stages, in order.
@@ -167,7 +189,7 @@ def plan(
             config = config_lib.Config(
                 problem.config(), rule, settings, start, command, of_recipe
             )
-            preparation.make_trainer(problem, config)
+            preparation.make_trainer(problem, config, distribution)
         planned[stage.name] = Planned(
             save_path / f"{number}-{stage.name}", problem, config
         )
@@ -196,15 +218,6 @@ def _continued(stage: Planned) -> Planned:
     saved = dataclasses.replace(saved, initial_optimizer=start)
     config = config_lib.continued(saved, stage.config)
     return dataclasses.replace(stage, config=config)
-
-
-def _experiment(stage: Planned) -> experiment_lib.Experiment:
-    print(f"Stage {stage.folder.name}:", flush=True)
-    return experiment_lib.Experiment(stage.folder, stage.problem, stage.config)
-
-
-def _holds_optimizer(folder: pathlib.Path) -> bool:
-    return (folder / metadata.METADATA).is_file()
 
 
 def _check_same(recipe: recipe_lib.Recipe, path: pathlib.Path) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from l2l_tf.core import compilation
+from l2l_tf.core import distribution as distribution_lib
 from l2l_tf.core import randomness
 from l2l_tf.evaluation import learning_curves as evaluation
 from l2l_tf.meta_gradients import meta_loss
@@ -49,6 +50,7 @@ class MetaTrainer:
         rule: rules.UpdateRule,
         problem: problems.Family,
         settings: settings_lib.Settings,
+        distribution: distribution_lib.Distribution | None = None,
     ):
         """Prepares training.
 
@@ -57,28 +59,29 @@ class MetaTrainer:
             problem: The problem, or a family of them; trained on its train
                 split, validated on its validation split.
             settings: How to train.
+            distribution: The replicas that share out the work, in whose scope
+                the rule was made; one by default.
 
         Raises:
             ValueError: If the rule has nothing to train, or cannot be trained
                 on the problem in this way.
         """
         settings = settings.resolved()
+        self.distribution = distribution or distribution_lib.Distribution()
         self._phi = list(rule.trainable_variables)
         _check_weights(rule)
         self.rule = rule
         self.problem = problem.with_split("train")
         self.settings = settings
         self.meta_optimizer = meta_optimizer.MetaOptimizer(
-            self._phi, settings.gradient_clip_norm
+            self.distribution.first(self._phi), settings.gradient_clip_norm
         )
         self.progress = progress_lib.Progress(self._phi)
         self._step_weights = meta_loss.step_weights(
             settings.step_weights, settings.unroll_length
         )
         self._members = [
-            member_lib.Member(
-                rule, member, self._step_weights, settings, self.meta_optimizer
-            )
+            self._make_member(member, self.distribution)
             for member in self.problem.members
         ]
 
@@ -113,6 +116,18 @@ class MetaTrainer:
         while not self.is_finished:
             yield self._train_run()
 
+    def follow_chief(self) -> None:
+        """Takes over the state that the chief's process has."""
+        self.distribution.follow_chief(
+            [
+                *self._phi,
+                *self.meta_optimizer.state,
+                self.meta_optimizer.skipped,
+                self.meta_optimizer.skipped_in_a_row,
+                *tf.nest.flatten(self.progress.checkpointable()),
+            ]
+        )
+
     def restore_best(self) -> None:
         """Sets phi to the best values found by validation.
 
@@ -133,9 +148,29 @@ class MetaTrainer:
     def meta_step_graph(self) -> tf.Graph:
         """Returns the graph of one meta-step, of a family the first member's.
 
-        It consists of estimates, their mean, and Adam.
+        It consists of estimates, their mean, and Adam; with several replicas
+        it is what one would do alone.
         """
-        return self._members[0].meta_step_graph(self.settings.num_optimizees)
+        member = self._members[0]
+        if self.distribution.count > 1:
+            # What replicas do together is traced by all processes, or none.
+            first, *_ = self.problem.members
+            member = self._make_member(first)
+        return member.meta_step_graph(self.settings.num_optimizees)
+
+    def _make_member(
+        self,
+        problem: problems.Problem,
+        distribution: distribution_lib.Distribution | None = None,
+    ) -> member_lib.Member:
+        return member_lib.Member(
+            self.rule,
+            problem,
+            self._step_weights,
+            self.settings,
+            self.meta_optimizer,
+            distribution,
+        )
 
     def _train_run(self) -> progress_lib.Report:
         settings = self.settings
@@ -151,16 +186,19 @@ class MetaTrainer:
             settings.seed, index, len(self._members)
         )
         began = time.perf_counter()
-        with compilation.explained(settings.jit_compile):
+        with (
+            compilation.explained(settings.jit_compile),
+            self.distribution.watched(),
+        ):
             losses, norms = self._members[position].make_run(
                 seeds,
                 rate,
                 run_lengths.plan(settings, index),
                 index / settings.num_epochs,
             )
-        # These wait for the run, so that the time is all of it.
-        mean_loss = float(np.mean(losses) / np.sum(self._step_weights))
-        mean_norm = float(np.mean(norms))
+            # These wait for the run, so that the time is all of it.
+            mean_loss = float(np.mean(losses) / np.sum(self._step_weights))
+            mean_norm = float(np.mean(norms))
         seconds = time.perf_counter() - began
         self._check_skips()
         done = index + 1
@@ -190,6 +228,7 @@ class MetaTrainer:
             # optimizee that it refuses is then found at the first unroll, and
             # not at the first validation, after many runs.
             settings.estimator_options.get("jit_compile", False),
+            distribution=self.distribution,
         )
 
     def _validate(self, report: progress_lib.Report) -> progress_lib.Report:

@@ -11,6 +11,7 @@ from l2l_tf.evaluation import learning_curves
 from l2l_tf.meta_training import member as member_lib
 from l2l_tf.meta_training import meta_optimizer
 from l2l_tf.meta_training import preparation
+from l2l_tf.meta_training import run_lengths
 from l2l_tf.meta_training import settings as settings_lib
 from l2l_tf.meta_training import trainer as meta_training
 from l2l_tf.problems import mixture
@@ -73,7 +74,9 @@ def test_each_run_is_one_of_the_member_that_the_seed_chooses():
         zip(order, trainer.train(), strict=True)
     ):
         losses, _ = members[position].make_run(
-            [randomness.run_seed(1, "train", index)], tf.constant(0.01)
+            [randomness.run_seed(1, "train", index)],
+            tf.constant(0.01),
+            run_lengths.plan(_SETTINGS, index),
         )
         assert report.meta_loss == pytest.approx(np.mean(losses) / 3, rel=1e-6)
     for ours, expected in zip(

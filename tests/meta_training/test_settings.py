@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+import tensorflow as tf
 
 from l2l_tf.meta_gradients import registry as meta_gradients
 from l2l_tf.meta_training import settings as settings_lib
@@ -147,6 +148,11 @@ def test_lanes_are_resolved_once_and_where_there_are_any():
     assert dataclasses.replace(SETTINGS, num_lanes=3).resolved().num_lanes == 3
     autodiff = dataclasses.replace(SETTINGS, meta_gradient="autodiff")
     assert autodiff.resolved() == autodiff
+
+
+def test_a_gpu_has_one_lane(monkeypatch):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
+    assert SETTINGS.resolved().num_lanes == 1
 
 
 @meta_gradients.ESTIMATORS.register("test_scaled")

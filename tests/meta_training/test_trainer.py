@@ -13,7 +13,6 @@ from l2l_tf.evaluation import learning_curves as evaluation
 from l2l_tf.meta_gradients import base
 from l2l_tf.meta_gradients import registry as meta_gradients
 from l2l_tf.meta_gradients import unroll
-from l2l_tf.meta_training import member
 from l2l_tf.meta_training import meta_optimizer
 from l2l_tf.meta_training import run_lengths
 from l2l_tf.meta_training import settings as settings_lib
@@ -141,8 +140,12 @@ def test_several_estimates_are_combined_to_their_mean():
         )
         for loss in (1.0, 2.0, 6.0)
     ]
-    loss, [gradient] = member.combine(estimates)
-    assert float(loss) == 3.0
+    rule = registry.make_rule({"layers": [3]})
+    estimator = meta_gradients.ESTIMATORS.build(
+        "autodiff", rule, PROBLEM, tf.ones([4])
+    )
+    total = estimator.contribution(estimates)
+    [gradient] = estimator.combine(total, [], 3)
     np.testing.assert_allclose(gradient, [3.0, 1.0])
 
 
