@@ -73,7 +73,9 @@ def compare(
         recording = recorder.record(seed, num_runs)
         results[name] = {
             "learned": True,
-            **evaluation.summarize(recording.losses, None, recording.metrics),
+            **evaluation.summarize(
+                recording.losses, None, recording.metrics, recording.sizes
+            ),
         }
     for name in baselines:
         baseline = rate_search.Baseline(name, problem, num_steps, distribution)
@@ -94,7 +96,9 @@ def compare(
         recording = baseline.record(split, seed, num_runs, rate)
         results[name] = {
             "learned": False,
-            **evaluation.summarize(recording.losses, rate, recording.metrics),
+            **evaluation.summarize(
+                recording.losses, rate, recording.metrics, recording.sizes
+            ),
         }
     return {
         "problem": problem.name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,11 +35,14 @@ class Recording(NamedTuple):
             unless they were asked for.
         params: For each parameter the values theta_T of all runs, shape
             [runs, ...]; an empty list unless they were asked for.
+        sizes: How many of the curves are each member's, one after the other;
+            empty where there is one.
     """
 
     losses: np.ndarray
     metrics: dict[str, np.ndarray]
     params: list[np.ndarray]
+    sizes: tuple[int, ...] = ()
 
 
 class Recorder:
@@ -130,6 +133,7 @@ class Recorder:
                 for name in shared
             },
             [values for part in parts for values in part.params],
+            tuple(len(part.losses) for part in parts),
         )
 
     def curves(
@@ -166,12 +170,7 @@ class Recorder:
         counts = np.cumsum([member.num_curves for member in self._members])
         num_runs = len(curves) // counts[-1]
         parts = np.split(curves, counts[:-1] * num_runs)
-        found = np.array([measure(part) for part in parts])
-        if len(found) == 1:
-            return float(found[0])
-        # One member that reaches zero must not outweigh all others.
-        with np.errstate(over="ignore"):
-            return float(np.exp(np.mean(np.log(np.maximum(found, _LEAST)))))
+        return float(_over_members([measure(part) for part in parts]))
 
 
 def mean_of_last_tenth(curves: np.ndarray) -> float:
@@ -194,13 +193,18 @@ def summarize(
     curves: np.ndarray,
     learning_rate: float | None,
     metrics: Mapping[str, np.ndarray] | None = None,
+    sizes: Sequence[int] = (),
 ) -> dict[str, Any]:
     """Describes learning curves by numbers that JSON can hold.
+
+    Losses of a family are geometric means over members, as those that
+    `Recorder.last_tenth` gives; metrics are plain means.
 
     Args:
         curves: Losses, shape [curves, T + 1].
         learning_rate: The rate of a hand-designed rule.
         metrics: What else was recorded, by name, of that shape.
+        sizes: How many curves are each member's, see `Recording`.
 
     Returns:
         `mean` and `std` over curves for each step 0, ..., T; `final`, the
@@ -214,7 +218,7 @@ def summarize(
     with np.errstate(over="ignore", invalid="ignore"):
         return {
             "learning_rate": learning_rate,
-            **_describe(curves),
+            **_describe_members(curves, sizes),
             "std": np.std(curves, axis=0).tolist(),
             "mean_over_steps": float(np.mean(curves)),
             "metrics": {
@@ -222,6 +226,35 @@ def summarize(
                 for name, values in (metrics or {}).items()
             },
         }
+
+
+def _describe_members(
+    curves: np.ndarray, sizes: Sequence[int]
+) -> dict[str, Any]:
+    if len(sizes) < 2:
+        return _describe(curves)
+    parts = [
+        _describe(part) for part in np.split(curves, np.cumsum(sizes)[:-1])
+    ]
+    described: dict[str, Any] = {}
+    for name in ("mean", "final", "last_tenth"):
+        values = np.array([part[name] for part in parts])
+        described[name] = _over_members(values).tolist()
+        if name != "mean":
+            # That of a mean of logarithms, to first order.
+            errors = [part[f"{name}_sem"] for part in parts]
+            relative = np.where(values > _LEAST, errors / values, 0.0)
+            share = np.sqrt(np.sum(relative**2)) / len(parts)
+            described[f"{name}_sem"] = float(described[name] * share)
+    return described
+
+
+def _over_members(values: Any) -> np.ndarray:
+    """Returns the geometric mean over the first axis."""
+    # One member that reaches zero must not outweigh all others.
+    with np.errstate(over="ignore"):
+        floored = np.maximum(np.asarray(values, np.float64), _LEAST)
+        return np.exp(np.mean(np.log(floored), axis=0))
 
 
 def _describe(curves: np.ndarray) -> dict[str, Any]:

@@ -142,5 +142,10 @@ class Baselines:
             settings.num_steps,
             distribution=self._distribution,
         )
-        curves = recorder.curves(settings.seed, self._num_runs, rate)
-        return {"learned": False, **learning_curves.summarize(curves, rate)}
+        recording = recorder.record(settings.seed, self._num_runs, rate)
+        return {
+            "learned": False,
+            **learning_curves.summarize(
+                recording.losses, rate, sizes=recording.sizes
+            ),
+        }

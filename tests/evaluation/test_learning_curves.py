@@ -11,6 +11,7 @@ from l2l_tf.core import randomness
 from l2l_tf.evaluation import learning_curves as evaluation
 from l2l_tf.meta_gradients import unroll
 from l2l_tf.problems import image_classification
+from l2l_tf.problems import mixture
 from l2l_tf.problems import quadratic
 from l2l_tf.rules import hand_designed
 from l2l_tf.rules.learned import deep_lstm_rules as learned
@@ -187,6 +188,30 @@ def test_a_summary_has_the_last_tenth_of_the_steps():
     assert summary["last_tenth"] == np.mean(curves[:, 37:])
     of_each = np.mean(curves[:, 37:], axis=1)
     assert summary["last_tenth_sem"] == np.std(of_each, ddof=1) / np.sqrt(2)
+
+
+def test_a_family_is_summarized_as_it_is_validated():
+    """By geometric means over members, and errors within them."""
+    family = mixture.Mixture(
+        [_DIGITS, quadratic.Quadratic(num_functions=3, num_dims=2)]
+    )
+    recorder = evaluation.Recorder(hand_designed.Adam, family, 20)
+    recording = recorder.record(0, 4, 0.01)
+    assert recording.sizes == (4, 12)
+    found = evaluation.summarize(recording.losses, 0.01, sizes=recording.sizes)
+    curves = recording.losses
+    assert found["last_tenth"] == pytest.approx(recorder.last_tenth(curves))
+    assert found["final"] == pytest.approx(recorder.final(curves))
+    parts = [
+        evaluation.summarize(part, 0.01) for part in (curves[:4], curves[4:])
+    ]
+    np.testing.assert_allclose(
+        np.array(found["mean"]) ** 2,
+        np.multiply(parts[0]["mean"], parts[1]["mean"]),
+    )
+    relative = [part["final_sem"] / part["final"] for part in parts]
+    expected = found["final"] * np.hypot(*relative) / 2
+    assert found["final_sem"] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])

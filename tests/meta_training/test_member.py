@@ -85,6 +85,23 @@ def test_each_run_is_one_of_the_member_that_the_seed_chooses():
         np.testing.assert_array_equal(ours, expected)
 
 
+def test_runs_of_all_lengths_share_what_is_traced():
+    settings = dataclasses.replace(_SETTINGS, num_steps=6, min_steps=2)
+    rule = _rule()
+    steps = meta_optimizer.MetaOptimizer(rule.trainable_variables, None)
+    member = member_lib.Member(
+        rule, _members()[0], tf.ones([3]), settings, steps
+    )
+    plans = [run_lengths.plan(settings, index) for index in range(12)]
+    assert len({plan.num_unrolls for plan in plans}) > 1
+    for index, plan in enumerate(plans):
+        seed = randomness.run_seed(1, "train", index)
+        losses, _ = member.make_run([seed], tf.constant(0.01), plan)
+        assert len(losses) == plan.num_unrolls
+    for traced in (member._start_all, member._meta_step):
+        assert traced.experimental_get_tracing_count() == 1
+
+
 def test_a_mixture_of_one_trains_as_its_member():
     member = _members()[0]
     for ours, expected in zip(
