@@ -115,7 +115,8 @@ def evaluate() -> None:
     if FLAGS.without_steps:
         learned += [_candidate(name, told=False) for name in names_of_learned]
     began, used = time.perf_counter(), time.process_time()
-    results = suite.run(
+    results = command_line.checked(
+        suite.run,
         names,
         learned,
         lengths,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,8 @@ def integer(
     Raises:
         ValueError: If the value is something else; it is quoted by name.
     """
+    if isinstance(value, numbers.Integral) and not isinstance(value, bool):
+        value = int(value)  # NumPy's, too
     if not _is_integer(value) or value < minimum:
         raise ValueError(
             f"{name} must be an integer of {minimum} or more; received "

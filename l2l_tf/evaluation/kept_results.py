@@ -22,12 +22,18 @@ class KeptResults:
         """Takes the folder; writes nothing."""
         self._folder = pathlib.Path(folder).expanduser()
 
-    def get(self, key: Mapping[str, Any], compute: Callable[[], Any]) -> Any:
+    def get(
+        self,
+        key: Mapping[str, Any],
+        compute: Callable[[], Any],
+        is_acceptable: Callable[[Any], bool] = lambda result: True,
+    ) -> Any:
         """Returns what is kept for a key, or else computes and keeps it.
 
         Args:
             key: Plain values.
             compute: Returns plain values.
+            is_acceptable: Whether what is kept can be such a result.
 
         Returns:
             The result.
@@ -40,7 +46,8 @@ class KeptResults:
         path = self._folder / f"{name}.json"
         if path.is_file():
             kept = files.read_json(path, files.MAX_CURVES_BYTES)
-            if kept.get("key") != files.plain(dict(key)):
+            is_ours = kept.get("key") == files.plain(dict(key))
+            if not is_ours or not is_acceptable(kept.get("result")):
                 raise ValueError(
                     f"{path} does not hold the result that its name says; "
                     "remove it."

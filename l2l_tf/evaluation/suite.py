@@ -206,7 +206,11 @@ class _Runs:
         }
         # JSON has null for NaN.
         return np.array(
-            self._kept.get(key, lambda: self._make(seed, num_steps, rate)),
+            self._kept.get(
+                key,
+                lambda: self._make(seed, num_steps, rate),
+                lambda result: _are_losses(result, num_steps),
+            ),
             np.float64,
         )
 
@@ -225,6 +229,14 @@ class _Runs:
         self.made += num_steps
         losses = self._runners[length].losses(seed, num_steps, rate)
         return [float(f"{loss:.{_DIGITS}g}") for loss in losses]
+
+
+def _are_losses(result: Any, count: int) -> bool:
+    return (
+        isinstance(result, list)
+        and len(result) == count
+        and all(loss is None or checks.is_number(loss) for loss in result)
+    )
 
 
 def _measured(

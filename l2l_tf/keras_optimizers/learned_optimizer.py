@@ -120,11 +120,11 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
         self.state_dtype = state_dtype
         self.nonfinite = nonfinite
         self.jit_compile = jit_compile
-        self.steps = None if steps is None else checks.integer("steps", steps)
+        self._steps = None if steps is None else checks.integer("steps", steps)
         self._saved_routes = None if routes is None else dict(routes)
         self._part = routes_lib.make_part(
             optimizer,
-            parts.Options(state_dtype, nonfinite, jit_compile, self.steps),
+            parts.Options(state_dtype, nonfinite, jit_compile, self._steps),
             self.weight_decay,
             routes,
         )
@@ -164,6 +164,11 @@ class LearnedOptimizer(keras.optimizers.Optimizer):
     def rule_parts(self) -> list[parts.Part]:
         """What runs the learned rules, each with its `rule` and `state`."""
         return self._part.rules()
+
+    @property
+    def steps(self) -> int | None:
+        """How many steps training will take, if that was told."""
+        return self._steps
 
     @property
     def fallback(self) -> keras.optimizers.Optimizer | None:

@@ -88,8 +88,8 @@ class Reporter:
             self.say(
                 "schedule",
                 f"{self._name}: steps={run.told} was given, the run has "
-                f"{run.steps}, and nothing moves any more; give it the steps "
-                "of all training.",
+                f"{run.steps}, and the rule moves nothing any more; give it "
+                "the steps of all training.",
             )
         if run.fallback is None:
             self.warn_beyond(run.rules, run.steps)

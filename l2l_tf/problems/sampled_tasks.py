@@ -28,6 +28,8 @@ _NAME = "sampled-tasks"
 _BATCH_SIZES = (16, 32, 64, 128)
 _MIN_PARAMETERS = 200
 _MAX_TRIES = 1_000
+_MAX_ARCHITECTURES = 1_000  # each is compiled
+_MAX_FACTOR = 1e6
 
 
 class Architecture(NamedTuple):
@@ -179,11 +181,19 @@ def sampled_tasks(
         ValueError: If a value is refused.
         DataNotFoundError: If data are not there and cannot be fetched.
     """
-    count = checks.integer("num_architectures", num_architectures)
+    count = checks.integer(
+        "num_architectures", num_architectures, maximum=_MAX_ARCHITECTURES
+    )
     checks.seed("architecture_seed", architecture_seed)
     checks.integer("max_parameters", max_parameters, 2 * _MIN_PARAMETERS)
-    checks.number("loss_factor", loss_factor, 1.0)
-    checks.number("parameter_factor", parameter_factor, 1.0)
+    for name, factor in (
+        ("loss_factor", loss_factor),
+        ("parameter_factor", parameter_factor),
+    ):
+        if checks.number(name, factor, 1.0) > _MAX_FACTOR:
+            raise ValueError(
+                f"{name} must be at most {_MAX_FACTOR:g}; received {factor!r}."
+            )
     accepted = [sampled_data.SYNTHETIC, *sampled_data.IMAGE_SIZES]
     is_list = isinstance(data, (list, tuple)) and len(data) > 0
     if not is_list or not all(name in accepted for name in data):

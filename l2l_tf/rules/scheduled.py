@@ -13,7 +13,7 @@ from l2l_tf.core import registry as registry_lib
 from l2l_tf.rules import base
 from l2l_tf.rules import registry
 
-_LENGTH = 1000.0
+_LENGTH, _SHORT = 1000.0, 30.0  # steps
 
 Schedule = Callable[[tf.Tensor], tf.Tensor]
 """Maps the share of the run that is over, 0 to 1, to a factor."""
@@ -48,7 +48,7 @@ def cosine(share: tf.Tensor) -> tf.Tensor:
 class Scheduled(base.UpdateRule):
     """Another rule's updates times a learning rate that follows a schedule.
 
-        a = learning_rate (1000 / T)^length_power
+        a = learning_rate (1000 / max(T, 30))^length_power
         a_t = a (final + (1 - final) schedule(min(t / T, 1)))
         u_t = a_t rule(grad_0, ..., grad_t)
 
@@ -204,7 +204,8 @@ class Scheduled(base.UpdateRule):
         factor = tf.where(
             tf.math.is_inf(horizon),
             2.0 * (1.0 + steps / self.decay_steps) ** -self.decay_power,
-            (_LENGTH / horizon) ** self.length_power * factor,
+            (_LENGTH / tf.maximum(horizon, _SHORT)) ** self.length_power
+            * factor,
         )
         return self.learning_rate * factor
 

@@ -101,7 +101,8 @@ def _is_suite(value: Any) -> bool:
         and _is_steps(value.get("max_parameters"))
         and _is_steps(value.get("problems"))
         and _values(_none_or(_is_number))(value.get("ratios"))
-        and all(key.isdigit() for key in value["ratios"])
+        and bool(value["ratios"])
+        and all(re.fullmatch("[1-9][0-9]{0,9}", key) for key in value["ratios"])
     )
 
 

@@ -33,3 +33,7 @@ def test_a_file_that_holds_something_else_is_refused(tmp_path):
     files.write_json(file, {"key": {"a": 2}, "result": 3})
     with pytest.raises(ValueError, match=f"{file.name}.*remove it"):
         kept.get({"a": 1}, _refuse)
+    for damaged in ({"key": {"a": 1}}, {"key": {"a": 1}, "result": "3"}):
+        files.write_json(file, damaged)
+        with pytest.raises(ValueError, match=f"{file.name}.*remove it"):
+            kept.get({"a": 1}, _refuse, lambda result: isinstance(result, int))

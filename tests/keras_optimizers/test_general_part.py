@@ -171,6 +171,26 @@ def test_restored_state_follows_the_steps_that_are_told_now(tmp_path):
     )
 
 
+def test_what_has_no_gradient_stays_where_it_is(tmp_path):
+    of = {"layers": [3], "inputs": "rms_and_rnnprop", "outputs": "rms"}
+    of["initializer"] = 0.5
+    rule = registry.make_rule({"rule": "scheduled", "of": of})
+    path = saved_optimizer.export(rule, tmp_path / "rule", {})
+    optimizer = LearnedOptimizer(path, steps=50)
+    assert optimizer.steps == 50
+    with pytest.raises(AttributeError):
+        optimizer.steps = 60
+    table, unused = keras.Variable(tf.ones([4, 2])), keras.Variable([1.0, 1.0])
+    for seed in range(5):
+        slices = tf.IndexedSlices(
+            tf.random.stateless_normal([1, 2], [seed, 0]), [1], [4, 2]
+        )
+        optimizer.apply([slices, tf.zeros([2])], [table, unused])
+    np.testing.assert_array_equal(unused, [1.0, 1.0])
+    np.testing.assert_array_equal(tf.gather(table, [0, 2, 3]), tf.ones([3, 2]))
+    assert np.all(table.numpy()[1] != 1.0)
+
+
 def test_another_type_of_state_is_warned_of(path):
     optimizer = LearnedOptimizer(path, state_dtype="bfloat16")
     with pytest.warns(UserWarning, match="keeps its state in its own types"):

@@ -103,8 +103,14 @@ def test_replay_with_second_derivatives_is_refused_with_the_reason():
     ("changes", "advice"),
     [
         ({"second_derivatives": True, "meta_gradient": "es"}, "'autodiff'"),
-        ({"coordinate_fraction": 0.5, "meta_gradient": "pes"}, "'replay'"),
-        ({"num_lanes": 2, "meta_gradient": "autodiff"}, "'replay'"),
+        (
+            {"coordinate_fraction": 0.5, "meta_gradient": "pes"},
+            "'imitation' or 'replay'",
+        ),
+        (
+            {"num_lanes": 2, "meta_gradient": "autodiff"},
+            "'imitation' or 'replay'",
+        ),
         ({"num_pairs": 4}, "'es' or 'pes'"),
         ({"perturbation_std": 0.1, "meta_gradient": "replay"}, "'es' or 'pes'"),
     ],

@@ -123,6 +123,8 @@ def test_splits_have_other_examples(problem):
         ({"num_architectures": 0}, "num_architectures"),
         ({"max_parameters": 100}, "max_parameters"),
         ({"loss_factor": 0.5}, "loss_factor"),
+        ({"loss_factor": 1e300}, "loss_factor.*at most 1e"),
+        ({"num_architectures": 10**9}, "num_architectures.*at most 1000"),
         ({"parameter_factor": "big"}, "parameter_factor"),
     ],
 )

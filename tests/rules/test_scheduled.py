@@ -70,6 +70,13 @@ def test_longer_runs_have_smaller_rates_of_one_sum_of_squares():
     np.testing.assert_allclose(sums, sums[1], rtol=0.01)
 
 
+def test_very_short_runs_have_the_rates_of_short_ones():
+    options = {"learning_rate": 0.1, "length_power": 0.5}
+    [first] = _rates(1, told=1, **options)
+    assert first == pytest.approx(_rates(1, told=30, **options)[0])
+    assert first == pytest.approx(0.1 * math.sqrt(1000 / 30))
+
+
 def test_parts_of_a_routed_rule_are_told_the_length_of_the_run():
     config = {"rule": "scheduled", "of": _SGD, "horizon": 100}
     rule = routed.Routed({"a": _SGD, "rank=1": config})

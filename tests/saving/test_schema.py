@@ -82,6 +82,8 @@ def test_what_is_missing_is_named(name):
         ("suite", {**_SUITE, "max_steps": 0}),
         ("suite", {**_SUITE, "ratios": {"200": "0.5"}}),
         ("suite", {**_SUITE, "ratios": {"many": 0.5}}),
+        ("suite", {**_SUITE, "ratios": {"²": 0.5}}),
+        ("suite", {**_SUITE, "ratios": {}}),
         ("figures", {"mnist": {"L2L": None}}),
         ("figures", {"mnist": {"L2L": {"last_tenth": "0.1"}}}),
         ("figures", {"mnist": {"L2L": {"last_tenth": 10**400}}}),

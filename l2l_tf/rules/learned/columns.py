@@ -15,6 +15,9 @@ from l2l_tf.rules.learned import claims
 from l2l_tf.rules.learned import inputs as inputs_lib
 from l2l_tf.rules.learned import outputs as outputs_lib
 
+_FAINT = 1e-6
+"""Where a column's inputs are as small, half of its value is left."""
+
 
 class ColumnwiseRule(base.UpdateRule):
     """A rule that runs on the columns of a matrix.
@@ -22,6 +25,10 @@ class ColumnwiseRule(base.UpdateRule):
         x_t = inputs(grad_0, ..., grad_t)      without weights
         v_t, h_{t+1} = update_columns(x_t, h_t)
         g_t = outputs(v_t)                     without weights or state
+
+    Where outputs enlarge small values, those of columns without a gradient
+    fade: v_t is multiplied by s / (s + 1e-6), where s is the greatest |x_t| of
+    the column.
 
     Where columns are independent, it is replayed in blocks of columns or on a
     sample of them; else on all columns together. Inputs and outputs may couple
@@ -220,6 +227,8 @@ class ColumnwiseRule(base.UpdateRule):
                 autograph=False,
             )
             factors = pull_back(records.pop(0), list(cotangents))
+            if self.outputs.enlarges:
+                factors *= _fade(features)
         else:
             factors = self._stack_columns(cotangents, num_functions)
         if not self.independent_columns:
@@ -304,6 +313,8 @@ class ColumnwiseRule(base.UpdateRule):
             if self.independent_columns
             else update(matrix, columns)
         )
+        if self.outputs.enlarges:
+            values *= _fade(matrix)
         state = (columns, others) if has_state else columns
         values_of = self._by_parameter(values, gradients, num_functions)
         updates = self._updates(values_of, gradients)
@@ -400,6 +411,12 @@ class ColumnwiseRule(base.UpdateRule):
             return self.arrangement.num_columns(shape)
         self.arrangement.check_shape(shape)
         return tf.size(tensor) // self.arrangement.rows
+
+
+def _fade(features: tf.Tensor) -> tf.Tensor:
+    """Returns 0 for columns of zeros, and almost 1 for others."""
+    largest = tf.reduce_max(tf.abs(features), axis=-2, keepdims=True)
+    return largest / (largest + tf.constant(_FAINT, features.dtype))
 
 
 def _join(

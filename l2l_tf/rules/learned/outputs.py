@@ -25,9 +25,12 @@ class Outputs(abc.ABC):
     Attributes:
         is_recorded: Whether a replay needs to know the values; where N is the
             identity, it does not.
+        enlarges: Whether small values may become large updates, so that where
+            there is no gradient there must be no value.
     """
 
     is_recorded = True
+    enlarges = False
 
     @abc.abstractmethod
     def __call__(self, values: Sequence[tf.Tensor]) -> list[tf.Tensor]:
@@ -62,6 +65,8 @@ class RMS(Outputs):
 
     Source: Celo2, arXiv 2602.19142.
     """
+
+    enlarges = True
 
     def __init__(self, size: float = 1.0, epsilon: float = 1e-12):
         """Takes the updates' root mean square, and a constant."""
