@@ -35,6 +35,13 @@ flags.DEFINE_list(
 flags.DEFINE_list(
     "steps", ["200", "1000"], "Suite: numbers of steps, separated by commas."
 )
+flags.DEFINE_list(
+    "rates",
+    [],
+    "Suite: rates of Adam that are tried, 0.001 among them, separated by "
+    "commas; SGD's are ten times as large. By default seven from 0.0001 to "
+    "0.1.",
+)
 command_flags.define_integer("seeds", 3, "Suite: runs of each, from 0 on.")
 flags.DEFINE_string(
     "kept_dir",
@@ -110,6 +117,11 @@ def evaluate() -> None:
     command_line.checked(folders.check_place, "kept_dir", FLAGS.kept_dir)
     names = command_line.checked(suite.problem_names, FLAGS.suite_problems)
     lengths = [_steps(text) for text in FLAGS.steps]
+    rates = suite.RATES
+    if FLAGS.rates:
+        rates = command_line.checked(
+            suite.check_rates, [_number(text) for text in FLAGS.rates]
+        )
     names_of_learned = list(dict.fromkeys(FLAGS.optimizers))
     learned = [_candidate(name) for name in names_of_learned]
     if FLAGS.without_steps:
@@ -123,6 +135,7 @@ def evaluate() -> None:
         FLAGS.seeds,
         kept_results.KeptResults(FLAGS.kept_dir),
         lambda line: print(line, flush=True),
+        rates,
     )
     text = suite_tables.markdown(results)
     print(f"\n{text}\n")
@@ -154,6 +167,13 @@ def _steps(text: str) -> int:
             f"received {text!r}."
         )
     return value
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _candidate(optimizer: str, told: bool = True):

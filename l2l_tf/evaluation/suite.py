@@ -23,6 +23,8 @@ NAMES = ("general",)
 RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 """Rates of Adam; those of SGD are ten times as large."""
 
+_SGD_FACTOR = 10
+
 _REFERENCE_RATE = 1e-3
 _DIGITS = 7  # that are kept of a loss
 
@@ -31,7 +33,7 @@ _BASELINES = (
         suite_runs.Candidate(
             "Adam", lambda steps: keras.optimizers.Adam(), {"baseline": "adam"}
         ),
-        RATES,
+        1,
     ),
     (
         suite_runs.Candidate(
@@ -41,7 +43,7 @@ _BASELINES = (
             knows_length=True,
             schedule=scheduled.cosine,
         ),
-        RATES,
+        1,
     ),
     (
         suite_runs.Candidate(
@@ -49,9 +51,25 @@ _BASELINES = (
             lambda steps: keras.optimizers.SGD(momentum=0.9, nesterov=True),
             {"baseline": "sgd", "momentum": 0.9, "nesterov": True},
         ),
-        tuple(float(f"{10 * rate:.3g}") for rate in RATES),
+        _SGD_FACTOR,
     ),
 )
+"""Hand-designed optimizers, and how much larger their rates are."""
+
+
+def check_rates(rates: Sequence[float]) -> tuple[float, ...]:
+    """Returns rates of Adam.
+
+    Raises:
+        ValueError: If one is none, or that of the reference is not among them.
+    """
+    rates = [checks.number("rates", rate, 0.0, above=True) for rate in rates]
+    if _REFERENCE_RATE not in rates:
+        raise ValueError(
+            f"rates must hold {_REFERENCE_RATE:g}, to which all is compared; "
+            f"received {', '.join(f'{rate:g}' for rate in rates)}."
+        )
+    return tuple(dict.fromkeys(rates))
 
 
 def problem_names(chosen: Sequence[str]) -> list[str]:
@@ -73,6 +91,7 @@ def run(
     num_seeds: int,
     kept: kept_results.KeptResults,
     say: Callable[[str], Any] = lambda line: None,
+    rates: Sequence[float] = RATES,
 ) -> dict[str, Any]:
     """Runs optimizers and baselines, and measures them.
 
@@ -87,10 +106,12 @@ def run(
         num_seeds: Runs of each.
         kept: Where runs are kept, and not made again.
         say: Called with a line of text for each problem.
+        rates: Adam's rates that are tried, 0.001 among them; SGD's are ten
+            times as large.
 
     Returns:
         What can be written as JSON: `problems`, `num_seeds`, `max_parameters`
-        (of the largest model) and `lengths`: by number of steps what
+        (of the largest model), `rates` and `lengths`: by number of steps what
         `suite_tables.measure` says of each entrant.
 
     Raises:
@@ -101,7 +122,10 @@ def run(
         checks.integer("steps", length, 10)
     problems = {name: suite_problems.PROBLEMS.get(name)() for name in names}
     entries = [(candidate, (None,)) for candidate in learned]
-    entries += _BASELINES
+    entries += [
+        (baseline, tuple(float(f"{factor * rate:.3g}") for rate in rates))
+        for baseline, factor in _BASELINES
+    ]
     # By length, candidate's name, rate and problem.
     curves: dict[int, dict[str, dict[Any, dict[str, np.ndarray]]]] = {
         length: {
@@ -133,6 +157,7 @@ def run(
         "problems": list(names),
         "num_seeds": num_seeds,
         "max_parameters": max_parameters,
+        "rates": list(rates),
         "lengths": {
             str(length): _measured(curves[length], learned)
             for length in lengths

@@ -21,6 +21,7 @@ def test_tables_results_and_plot_are_written(tmp_path, exported):
         "--without_steps",
         "--suite_problems=diabetes-mlp",
         "--steps=10",
+        "--rates=0.001,0.01",
         "--seeds=1",
         f"--kept_dir={tmp_path / 'kept'}",
         f"--json_path={tmp_path / 'suite.json'}",
@@ -29,7 +30,7 @@ def test_tables_results_and_plot_are_written(tmp_path, exported):
     ]
     done = _suite(*flags)
     assert done.returncode == 0, done.stderr
-    assert "diabetes-mlp: 230 steps made" in done.stdout
+    assert "diabetes-mlp: 80 steps made" in done.stdout
     results = json.loads((tmp_path / "suite.json").read_text())
     entrants = results["lengths"]["10"]
     assert entrants[str(mine)]["learned"] and len(entrants) == 9
@@ -50,6 +51,8 @@ def test_tables_results_and_plot_are_written(tmp_path, exported):
         (["--steps=10,many"], ["--steps", "'many'"]),
         (["--steps=9"], ["--steps", "'9'"]),
         (["--seeds=0"], ["--seeds", "0"]),
+        (["--rates=0.001,fast"], ["rates", "'fast'"]),
+        (["--rates=0.01"], ["0.001", "0.01"]),
         (["--optimizers=nowhere"], ["'nowhere'"]),
         (["--problem=quadratic"], ["--problem", "--suite"]),
         (["--record", "--suite_problems=mnist-mlp"], ["--record", "all"]),
