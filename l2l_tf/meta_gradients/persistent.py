@@ -41,7 +41,8 @@ class PersistentEvolutionStrategies(evolution.Sampled):
     Each particle goes on with its own run from unroll to unroll, and all
     perturbations that made it what it is are credited with its losses. Summed
     over the unrolls of a run, the estimates are those of the gradient of the
-    whole run's meta-loss, which no truncation biases.
+    whole run's meta-loss, which no truncation biases; with `max_unrolls` that
+    of the part which is trained on.
 
     Source: Vicol et al. 2021, arXiv 2112.13835, section 4.
     """
