@@ -16,6 +16,7 @@ _OTHERS = {
     "MNIST, robust": "mnist-robust",
     "CIFAR-10": "cifar10",
     "neural art": "neural-art",
+    "general": "general",
 }
 _SHARING = {
     "sharing: LSTM": "quadratic-lstm",
