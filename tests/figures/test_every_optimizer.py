@@ -8,7 +8,10 @@ from tests import prepared_data
 _PANELS = every_optimizer.FIGURE.panels
 
 # Others under another name, or made of others.
-_NO_COLUMNS = {"ensemble", "fashion_mnist", "image_classification"}
+_NO_COLUMNS = {
+    *("ensemble", "mixture", "sampled-tasks"),
+    *("fashion_mnist", "image_classification"),
+}
 
 
 def test_every_bundled_optimizer_has_a_row():

@@ -367,7 +367,10 @@ def test_bundled_optimizer_is_small_complete_and_says_how_it_was_made(name):
     metadata = metadata_lib.read(name)
     assert metadata["command"].startswith("python scripts/train.py")
     training = metadata["training"]
-    if metadata["test"] is None:
+    if metadata["problem"]["name"] == "sampled-tasks":
+        # What it was trained on says little; models that it never saw do.
+        assert metadata["suite"]["problems"] >= 12
+    elif metadata["test"] is None:
         # It comes when all runs are done.
         assert training["epochs_done"] < training["num_epochs"]
     else:
@@ -380,6 +383,7 @@ _STAND_INS = {
     "ensemble": ("digits", {}),
     "cifar10": ("image_convnet", {"dataset": "digits", "channels": [8, 8]}),
     "style_transfer": ("style_transfer", {"size": 32}),
+    "sampled-tasks": ("digits", {}),
 }
 
 
@@ -390,8 +394,10 @@ def test_bundled_optimizer_optimizes(name):
         trained_on["name"], (trained_on["name"], trained_on["options"])
     )
     problem = problems.make_problem(problem, split="test", **options)
-    # Losses of one example each have noise that stays.
-    part = 0.2 if trained_on["name"] == "online-regression" else 0.1
+    # Losses of one example each have noise that stays; the optimizer for all
+    # problems is no specialist of this one.
+    parts = {"online-regression": 0.2, "sampled-tasks": 0.5}
+    part = parts.get(trained_on["name"], 0.1)
     rule = saved_optimizer.load(name, problem.parameter_names)
     recorder = evaluation.Recorder(lambda rate: rule, problem, 100)
     curves = recorder.curves(seed=0, num_runs=4)
