@@ -109,7 +109,9 @@ def name_without_page(app, env, node, contnode):
     # A class may be shown as a name of another module than its own.
     shown = _find(f"{module}.{node.get('py:class')}")
     owner = getattr(shown, "__module__", None)
-    paths = (name, f"{module}.{name}", f"{owner}.{name}")
+    # TensorFlow's names are attributes, beside folders of the same names.
+    attribute = name.replace(".", ":", 1)
+    paths = (name, attribute, f"{module}.{name}", f"{owner}.{name}")
     is_known = any(_find(path) is not None for path in paths)
     return contnode if is_known else None
 
