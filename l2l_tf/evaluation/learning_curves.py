@@ -170,7 +170,8 @@ class Recorder:
         counts = np.cumsum([member.num_curves for member in self._members])
         num_runs = len(curves) // counts[-1]
         parts = np.split(curves, counts[:-1] * num_runs)
-        return float(_over_members([measure(part) for part in parts]))
+        found = [measure(part) for part in parts]
+        return float(found[0] if len(found) == 1 else _over_members(found))
 
 
 def mean_of_last_tenth(curves: np.ndarray) -> float:

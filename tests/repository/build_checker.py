@@ -22,6 +22,7 @@ DISTRIBUTIONS = {
     "absl": "absl-py",
     "google": "protobuf",
     "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
     "sonnet": "dm-sonnet",
 }
 

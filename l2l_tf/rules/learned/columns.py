@@ -16,7 +16,7 @@ from l2l_tf.rules.learned import inputs as inputs_lib
 from l2l_tf.rules.learned import outputs as outputs_lib
 
 _FAINT = 1e-6
-"""Where a column's inputs are as small, half of its value is left."""
+"""Where a column's inputs are smaller, its value is, too."""
 
 
 class ColumnwiseRule(base.UpdateRule):
@@ -27,8 +27,8 @@ class ColumnwiseRule(base.UpdateRule):
         g_t = outputs(v_t)                     without weights or state
 
     Where outputs enlarge small values, those of columns without a gradient
-    fade: v_t is multiplied by s / (s + 1e-6), where s is the greatest |x_t| of
-    the column.
+    fade: v_t is multiplied by min(1, s / 1e-6), where s is the greatest |x_t|
+    of the column.
 
     Where columns are independent, it is replayed in blocks of columns or on a
     sample of them; else on all columns together. Inputs and outputs may couple
@@ -414,9 +414,9 @@ class ColumnwiseRule(base.UpdateRule):
 
 
 def _fade(features: tf.Tensor) -> tf.Tensor:
-    """Returns 0 for columns of zeros, and almost 1 for others."""
+    """Returns 0 for columns of zeros, and 1 for all that are not faint."""
     largest = tf.reduce_max(tf.abs(features), axis=-2, keepdims=True)
-    return largest / (largest + tf.constant(_FAINT, features.dtype))
+    return tf.minimum(largest / tf.constant(_FAINT, features.dtype), 1.0)
 
 
 def _join(

@@ -85,7 +85,11 @@ def test_rnnprop_begins_with_the_sign():
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("nope", {}, "inputs 'nope'; accepted: gradient, rms, rnnprop"),
+        (
+            "nope",
+            {},
+            "inputs 'nope'; accepted: gradient, rms, rms_and_rnnprop, rnnprop",
+        ),
         ("gradient", {"a": 1}, r"\['a'\] for inputs 'gradient'"),
         ("rms", {"epsilon": 0}, "epsilon.*0"),
         ("rnnprop", {"beta_1": 1.0}, "beta_1 must be below 1.*1.0"),
