@@ -21,12 +21,7 @@ def start(num_workers, program, *arguments):
         What runs, see `processes.start`.
     """
     with contextlib.ExitStack() as stack:
-        sockets = [socket.socket() for _ in range(num_workers)]
-        for free in sockets:
-            free.bind(("localhost", 0))
-        ports = [free.getsockname()[1] for free in sockets]
-        for free in sockets:
-            free.close()
+        ports = free_ports(num_workers)
         yield [
             stack.enter_context(
                 processes.start(
@@ -37,6 +32,17 @@ def start(num_workers, program, *arguments):
             )
             for i in range(num_workers)
         ]
+
+
+def free_ports(number):
+    """Returns ports of this machine that nobody listens on."""
+    sockets = [socket.socket() for _ in range(number)]
+    for each in sockets:
+        each.bind(("localhost", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
 
 
 def config(ports, index):

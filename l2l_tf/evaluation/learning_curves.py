@@ -20,7 +20,6 @@ from l2l_tf.rules import base as rules
 _CHUNK = 50
 """Updates that XLA makes in one call."""
 
-
 _LEAST = 0.01
 """The least loss of a member that counts in a mean over members."""
 
@@ -167,10 +166,10 @@ class Recorder:
         curves: np.ndarray,
         measure: Callable[[np.ndarray], float],
     ) -> float:
-        counts = np.cumsum([member.num_curves for member in self._members])
-        num_runs = len(curves) // counts[-1]
-        parts = np.split(curves, counts[:-1] * num_runs)
-        found = [measure(part) for part in parts]
+        counts = [member.num_curves for member in self._members]
+        num_runs = len(curves) // sum(counts)
+        sizes = [count * num_runs for count in counts]
+        found = [measure(part) for part in _of_sizes(curves, sizes)]
         return float(found[0] if len(found) == 1 else _over_members(found))
 
 
@@ -234,9 +233,7 @@ def _describe_members(
 ) -> dict[str, Any]:
     if len(sizes) < 2:
         return _describe(curves)
-    parts = [
-        _describe(part) for part in np.split(curves, np.cumsum(sizes)[:-1])
-    ]
+    parts = [_describe(part) for part in _of_sizes(curves, sizes)]
     described: dict[str, Any] = {}
     for name in ("mean", "final", "last_tenth"):
         values = np.array([part[name] for part in parts])
@@ -248,6 +245,11 @@ def _describe_members(
             share = np.sqrt(np.sum(relative**2)) / len(parts)
             described[f"{name}_sem"] = float(described[name] * share)
     return described
+
+
+def _of_sizes(curves: np.ndarray, sizes: Sequence[int]) -> list[np.ndarray]:
+    """Returns each member's curves."""
+    return np.split(curves, np.cumsum(sizes)[:-1])
 
 
 def _over_members(values: Any) -> np.ndarray:

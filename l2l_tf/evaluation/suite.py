@@ -139,12 +139,12 @@ def run(
         starts = suite_runs.Starts(problem)
         max_parameters = max(max_parameters, starts.num_parameters())
         num_steps = 0
-        for candidate, rates in entries:
+        for candidate, own_rates in entries:
             runs = _Runs(name, problem, starts, candidate, kept)
             for length in lengths:
                 # A longer run begins as a shorter one does.
                 made = length if candidate.knows_length else max(lengths)
-                for rate in rates:
+                for rate in own_rates:
                     curves[length][candidate.name][rate][name] = np.stack(
                         [
                             runs.get(seed, made, rate)[:length]

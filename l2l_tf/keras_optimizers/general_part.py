@@ -69,7 +69,7 @@ class GeneralPart(rule_part.RulePart):
             (t.shape.num_elements() or 0) * t.dtype.size for t in outputs
         )
         memory.check(
-            num_parameters=sum(spec.shape.num_elements() for spec in specs),
+            num_parameters=self.num_parameters,
             state_bytes=size,
             # The next state lies beside the old one.
             block_bytes=size,

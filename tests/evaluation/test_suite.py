@@ -73,6 +73,10 @@ def test_searched_rates_are_no_worse_than_single_ones(done):
             )
 
 
+def test_rates_are_told_as_they_were_given(done):
+    assert done[0]["rates"] == list(suite.RATES)
+
+
 def test_what_is_kept_is_not_run_again(done):
     results, kept = done
 

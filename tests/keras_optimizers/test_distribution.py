@@ -5,11 +5,11 @@ Devices are configured once per process, so each run has its own.
 
 import contextlib
 import pathlib
-import socket
 
 import numpy as np
 import pytest
 
+from tests import clusters
 from tests import processes
 
 pytestmark = pytest.mark.slow
@@ -30,18 +30,8 @@ def _finish(running, output):
         return list(values.values())
 
 
-def _free_ports(number):
-    sockets = [socket.socket() for _ in range(number)]
-    for each in sockets:
-        each.bind(("localhost", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
-
-
 def test_replicas_and_workers_give_what_one_process_gives(optimizer, tmp_path):
-    ports = _free_ports(2)
+    ports = clusters.free_ports(2)
     outputs = {
         name: tmp_path / f"{name}.npz"
         for name in ("none", "mirrored", "worker0", "worker1")
